@@ -1,0 +1,95 @@
+"""Flow control by credit: the receiver of a stream says how many bytes it will take.
+
+A sender may have at most the *window* of a stream under way: sent and not yet consumed at the far end.
+The receiver hands credit back as its own far socket takes the bytes, and withholds it while that socket
+is paused; so one reader that stops costs one window and stalls nobody else.
+
+A fixed window is either too small for a long path (throughput = window / round trip) or too large to be
+held for many stalled readers.  So each stream starts small and its window doubles whenever half of it
+was consumed in less than two round trips, which is the sign that the window and not the path is the
+limit.  What windows have grown by, together, is capped for the session (:class:`GrowthBudget`).  The
+most that peers can make one session hold is therefore
+
+    MAX_STREAMS x INITIAL_WINDOW_BYTES + MAX_GROWTH_BYTES = 1024 x 64 KiB + 64 MiB = 128 MiB
+
+and a stream that stalls with a grown window takes nobody's initial window away.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "INITIAL_WINDOW_BYTES",
+    "MAX_GROWTH_BYTES",
+    "MAX_STREAMS",
+    "MAX_WINDOW_BYTES",
+    "GrowthBudget",
+    "ReceiveWindow",
+]
+
+MAX_STREAMS = 1024
+INITIAL_WINDOW_BYTES = 64 * 1024
+MAX_WINDOW_BYTES = 16 * 1024 * 1024  # 320 MB/s at a round trip of 50 ms
+MAX_GROWTH_BYTES = 64 * 1024 * 1024
+
+_MIN_ROUND_TRIP_S = 0.001
+"""Below this it is event loops and not the path that a round trip measures."""
+
+
+class GrowthBudget:
+    """What the windows of one session may grow by, in bytes, all streams together."""
+
+    __slots__ = ("free_bytes",)
+
+    def __init__(self, free_bytes: int = MAX_GROWTH_BYTES) -> None:
+        self.free_bytes = free_bytes
+
+    def take(self, wanted_bytes: int) -> int:
+        """Take up to ``wanted_bytes``; return how many were to be had."""
+        taken = min(wanted_bytes, self.free_bytes)
+        self.free_bytes -= taken
+        return taken
+
+    def give_back(self, taken_bytes: int) -> None:
+        """Return what a stream had taken."""
+        self.free_bytes += taken_bytes
+
+
+class ReceiveWindow:
+    """The receiver's book for one stream: what the peer may still send, what credit is due."""
+
+    __slots__ = ("_budget", "_consumed", "_initial", "_since_s", "left", "size")
+
+    def __init__(self, initial_bytes: int, budget: GrowthBudget, now: float) -> None:
+        self.size = initial_bytes
+        self.left = initial_bytes  # bytes the peer may still send
+        self._initial = initial_bytes
+        self._budget = budget
+        self._consumed = 0  # consumed here and not yet given back as credit
+        self._since_s = now
+
+    def receive(self, size: int) -> bool:
+        """Note that ``size`` bytes arrived; return False when the peer had no credit for them."""
+        self.left -= size
+        return self.left >= 0
+
+    def consume(self, size: int, now: float, round_trip_s: float) -> int:
+        """Note that ``size`` bytes were passed on; return the credit to send now, 0 for none yet.
+
+        Credit is collected until it is half a window: one CREDIT frame then serves many DATA frames.
+        """
+        self._consumed += size
+        if self._consumed * 2 < self.size:
+            return 0
+        credit, self._consumed = self._consumed, 0
+        if now - self._since_s < 2 * max(round_trip_s, _MIN_ROUND_TRIP_S) and self.size < MAX_WINDOW_BYTES:
+            growth = self._budget.take(min(self.size, MAX_WINDOW_BYTES - self.size))
+            self.size += growth
+            credit += growth
+        self._since_s = now
+        self.left += credit
+        return credit
+
+    def close(self) -> None:
+        """Return to the budget what the window had grown by."""
+        self._budget.give_back(self.size - self._initial)
+        self.size = self._initial

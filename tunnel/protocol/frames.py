@@ -1,0 +1,140 @@
+"""Frames: an eight-byte header and a payload.
+
+::
+
+     0               1               2               3
+    +---------------+-----------------------------------------------+
+    |  type (8)     |  payload length in bytes (24)                 |
+    +---------------+-----------------------------------------------+
+    |  stream id (32)                                               |
+    +---------------------------------------------------------------+
+    |  payload ...
+
+All numbers are big-endian.  Stream 0 is the control stream.  A link is a byte stream: the boundaries
+of the websocket messages that carry it mean nothing, so that any number of frames can share one
+message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from struct import Struct
+
+from tunnel.protocol.errors import ProtocolViolation
+
+__all__ = [
+    "CONTROL_STREAM",
+    "HEADER",
+    "HEADER_BYTES",
+    "MAX_CONTROL_PAYLOAD_BYTES",
+    "MAX_DATA_PAYLOAD_BYTES",
+    "MAX_HEAD_PAYLOAD_BYTES",
+    "MAX_STREAM_ID",
+    "FrameDecoder",
+    "FrameType",
+    "encode_frame",
+]
+
+HEADER = Struct("!II")
+HEADER_BYTES = HEADER.size
+
+CONTROL_STREAM = 0
+MAX_STREAM_ID = 2**32 - 1
+
+MAX_DATA_PAYLOAD_BYTES = 64 * 1024
+"""One DATA frame.  Small enough that a bulk transfer gives way to others often, large enough that the
+eight bytes of header and the Python around them vanish."""
+
+MAX_HEAD_PAYLOAD_BYTES = 128 * 1024
+"""One OPEN or HEAD frame: twice the 64 KiB of header fields that the edge lets through."""
+
+MAX_CONTROL_PAYLOAD_BYTES = 16 * 1024
+"""Anything else.  A claim of a hundred names of 100 bytes fits."""
+
+
+class FrameType(IntEnum):
+    """The first byte of a frame.  1-15 belong to the control stream, 16-31 to the others."""
+
+    HELLO = 1
+    CHALLENGE = 2
+    CLAIM = 3
+    GRANT = 4
+    REFUSE = 5
+    PING = 6
+    PONG = 7
+    GOAWAY = 8
+    OPEN = 16
+    HEAD = 17
+    DATA = 18
+    END = 19
+    RESET = 20
+    CREDIT = 21
+
+
+_LIMITS: dict[int, int] = dict.fromkeys(FrameType, MAX_CONTROL_PAYLOAD_BYTES)
+_LIMITS[FrameType.OPEN] = _LIMITS[FrameType.HEAD] = MAX_HEAD_PAYLOAD_BYTES
+_LIMITS[FrameType.DATA] = MAX_DATA_PAYLOAD_BYTES
+
+Frame = tuple[int, int, bytes]
+"""(type, stream id, payload).  A tuple and not an object: one is made for every frame received."""
+
+
+def encode_frame(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
+    """Return the frame as bytes.
+
+    The caller has checked that the payload is within the limit of its type.
+    """
+    return HEADER.pack(kind << 24 | len(payload), stream_id) + payload
+
+
+class FrameDecoder:
+    """Turns bytes, in chunks of any size, into frames.
+
+    At most one incomplete frame is kept between calls, so that the memory held is bounded by the
+    largest limit plus the header.
+    """
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes of an incomplete frame are waiting for the rest of it."""
+        return len(self._rest)
+
+    def receive_data(self, data: bytes) -> Iterator[Frame]:
+        """Yield each frame that ``data`` completes.
+
+        Bytes past the last complete frame are kept for the next call.  The iterator must be run to its
+        end before the next call.
+
+        Raises:
+            ProtocolViolation: on an unknown type, a payload over its type's limit, or a frame on the
+                wrong kind of stream.  The decoder must not be used afterwards.
+        """
+        if self._rest:
+            data = self._rest + data
+        position = 0
+        end = len(data)
+        unpack = HEADER.unpack_from
+        limits = _LIMITS
+        while end - position >= HEADER_BYTES:
+            word, stream_id = unpack(data, position)
+            kind = word >> 24
+            length = word & 0xFFFFFF
+            limit = limits.get(kind)
+            if limit is None:
+                raise ProtocolViolation(f"unknown frame type {kind}")
+            if length > limit:
+                raise ProtocolViolation(f"{FrameType(kind).name} payload of {length} bytes, limit {limit}")
+            if (kind < FrameType.OPEN) is not (stream_id == CONTROL_STREAM):
+                raise ProtocolViolation(f"{FrameType(kind).name} on stream {stream_id}")
+            start = position + HEADER_BYTES
+            if end - start < length:
+                break
+            position = start + length
+            yield kind, stream_id, data[start:position]
+        self._rest = data[position:] if position else data

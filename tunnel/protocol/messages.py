@@ -1,0 +1,202 @@
+"""The bodies of the handshake's frames: JSON objects, UTF-8, each with a dataclass of its own.
+
+A key that the receiver does not know is ignored, so that a later version may add one; a key that is
+missing or of the wrong type is a violation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES
+from tunnel.protocol.errors import ProtocolViolation
+
+__all__ = ["MAX_NAMES", "Challenge", "Claim", "Grant", "Hello", "Refusal"]
+
+MAX_NAMES = 100
+_MAX_TEXT = 300
+_MAX_URL = 2048
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Agent → exit node, the first frame: who calls, and what it is ready to receive."""
+
+    key_id: str
+    nonce: str
+    instance: str  # drawn once a process: tells a reconnecting client from a second one
+    agent: str  # program and version, for logs
+    initial_window: int  # bytes of DATA a stream may carry towards the agent before its first CREDIT
+    max_streams: int  # how many streams the exit node may have open at once
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes."""
+        return _encode(self)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Hello:
+        """Parse the JSON bytes.  Raises ProtocolViolation."""
+        body = _Body("HELLO", payload)
+        return cls(
+            key_id=body.hex_digits("key_id", KEY_ID_HEX_DIGITS),
+            nonce=body.hex_digits("nonce", NONCE_BYTES * 2),
+            instance=body.text("instance"),
+            agent=body.text("agent"),
+            initial_window=body.integer("initial_window", 1, 2**31),
+            max_streams=body.integer("max_streams", 1, 2**31),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Exit node → agent: its nonce, and the proof that it holds the token."""
+
+    nonce: str
+    proof: str
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes."""
+        return _encode(self)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Challenge:
+        """Parse the JSON bytes.  Raises ProtocolViolation."""
+        body = _Body("CHALLENGE", payload)
+        return cls(nonce=body.hex_digits("nonce", NONCE_BYTES * 2), proof=body.hex_digits("proof", 64))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Agent → exit node: the HTTP names it wants to serve, in its own order; ``*`` is every name.
+
+    On the wire the JSON follows the agent's proof (64 hexadecimal digits).
+    """
+
+    names: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes, without the proof."""
+        return _encode(self)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Claim:
+        """Parse the JSON bytes, without the proof.  Raises ProtocolViolation."""
+        names = _Body("CLAIM", payload).texts("names", 253)
+        if not 1 <= len(names) <= MAX_NAMES:
+            raise ProtocolViolation(f"CLAIM of {len(names)} names, between 1 and {MAX_NAMES} are possible")
+        return cls(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Exit node → agent: the names are yours; the link is open."""
+
+    session: str  # for the logs of both sides
+    urls: tuple[str, ...]  # where visitors find the names, in the claim's order
+    ping_interval_s: float
+    initial_window: int  # bytes of DATA a stream may carry towards the exit node before its first CREDIT
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes."""
+        return _encode(self)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Grant:
+        """Parse the JSON bytes.  Raises ProtocolViolation."""
+        body = _Body("GRANT", payload)
+        return cls(
+            session=body.text("session"),
+            urls=body.texts("urls", _MAX_URL),
+            ping_interval_s=body.seconds("ping_interval_s"),
+            initial_window=body.integer("initial_window", 1, 2**31),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Exit node → agent: no, and why.  ``code`` is for programs, ``message`` (English) for logs."""
+
+    code: str
+    message: str
+    retry: bool = field(default=False)  # whether the same words may be welcome later
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes."""
+        return _encode(self)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Refusal:
+        """Parse the JSON bytes.  Raises ProtocolViolation."""
+        body = _Body("REFUSE", payload)
+        return cls(code=body.text("code"), message=body.text("message"), retry=body.boolean("retry"))
+
+
+def _encode(message: Hello | Challenge | Claim | Grant | Refusal) -> bytes:
+    return json.dumps(asdict(message), separators=(",", ":")).encode()
+
+
+def _is_text(value: object, max_characters: int) -> bool:
+    return isinstance(value, str) and len(value) <= max_characters and value.isprintable()
+
+
+class _Body:
+    """A JSON object whose members are asked for by name and type."""
+
+    __slots__ = ("_frame", "_members")
+
+    def __init__(self, frame: str, payload: bytes) -> None:
+        self._frame = frame
+        try:
+            # RecursionError: thousands of opening brackets; the limit on control payloads allows them.
+            members = json.loads(payload)
+        except (ValueError, RecursionError):
+            raise ProtocolViolation(f"{frame} is not JSON") from None
+        if not isinstance(members, dict):
+            raise ProtocolViolation(f"{frame} is not a JSON object")
+        self._members: dict[str, Any] = members
+
+    def _fail(self, name: str, expected: str) -> ProtocolViolation:
+        return ProtocolViolation(f"{self._frame}: {name} must be {expected}")
+
+    def text(self, name: str) -> str:
+        value = self._members.get(name)
+        if not _is_text(value, _MAX_TEXT):
+            raise self._fail(name, f"printable text of at most {_MAX_TEXT} characters")
+        return str(value)
+
+    def texts(self, name: str, max_characters: int) -> tuple[str, ...]:
+        values = self._members.get(name)
+        if not isinstance(values, list) or not all(
+            isinstance(value, str) and len(value) <= max_characters and value.isprintable()
+            for value in values
+        ):
+            raise self._fail(name, f"a list of printable texts of at most {max_characters} characters")
+        return tuple(values)
+
+    def hex_digits(self, name: str, digits: int) -> str:
+        value = self._members.get(name)
+        if not isinstance(value, str) or len(value) != digits or not _HEX.fullmatch(value):
+            raise self._fail(name, f"{digits} lower-case hexadecimal digits")
+        return value
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        value = self._members.get(name)
+        if type(value) is not int or not low <= value <= high:
+            raise self._fail(name, f"an integer between {low} and {high}")
+        return value
+
+    def seconds(self, name: str) -> float:
+        value = self._members.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 86400:
+            raise self._fail(name, "a number of seconds, more than 0 and less than a day")
+        return float(value)
+
+    def boolean(self, name: str) -> bool:
+        value = self._members.get(name)
+        if type(value) is not bool:
+            raise self._fail(name, "true or false")
+        return value

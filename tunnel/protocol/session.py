@@ -1,0 +1,432 @@
+"""One link's state: the handshake, the streams and their credit, pings, the way it ends.
+
+The owner feeds what arrives to :meth:`Session.receive_data`, sends what :meth:`Session.data_to_send`
+returns, and calls :meth:`Session.tick` when the time that it returned has come.  What happens is told
+by calls to the handler and to each stream's sink, from within those methods.
+
+The peer's bytes never make a method raise: a violation is recorded in ``error``, a GOAWAY is queued and
+the session is closed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from struct import Struct
+from typing import Protocol
+
+from tunnel.protocol.errors import CloseCode, LocalMisuse, ProtocolViolation, ResetCode
+from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS, GrowthBudget, ReceiveWindow
+from tunnel.protocol.frames import (
+    CONTROL_STREAM,
+    HEADER,
+    MAX_HEAD_PAYLOAD_BYTES,
+    MAX_STREAM_ID,
+    FrameDecoder,
+    FrameType,
+)
+from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake, FalseExitNode, Outgoing
+from tunnel.protocol.messages import Grant
+from tunnel.protocol.states import StreamEvent
+from tunnel.protocol.stream import Stream, StreamSink
+
+__all__ = ["HANDSHAKE_TIMEOUT_S", "PING_INTERVAL_S", "Role", "Session", "SessionHandler", "SessionState"]
+
+PING_INTERVAL_S = 5.0
+HANDSHAKE_TIMEOUT_S = 10.0
+
+_DIRECT_SEND_BYTES = 256 * 1024
+"""While less than this waits to be fetched, streams' frames go out at once; above it they take turns."""
+
+_MAX_CONTROL_BACKLOG_BYTES = 8 * 1024 * 1024
+"""A peer that makes us answer (PING) and never reads is cut off here."""
+
+_MAX_DETAIL_BYTES = 200
+
+_CODE = Struct("!H")
+_CREDIT = Struct("!I")
+_PING = Struct("!Q")
+_HALF_SPACE = 2**31
+
+
+class Role(Enum):
+    """Which end of the link a session is."""
+
+    EXIT_NODE = auto()  # opens streams
+    AGENT = auto()  # answers them
+
+
+class SessionState(Enum):
+    """The life of a session."""
+
+    HANDSHAKE = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class SessionHandler(Protocol):
+    """What the owner of a session provides."""
+
+    def session_opened(self, grant: Grant) -> None:
+        """The handshake ended well: streams may be opened."""
+
+    def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
+        """The exit node opened a stream; return who is told what happens to it (role AGENT only)."""
+
+    def session_draining(self, code: CloseCode, detail: str) -> None:
+        """The peer finishes what is under way and wants nothing new."""
+
+    def session_closed(self, code: CloseCode, detail: str) -> None:
+        """The session is over; each of its streams has been told before.  Called once."""
+
+
+class Session:
+    """One end of a link.
+
+    Args:
+        handshake: this end's side of it, made for this session alone; it fixes the role.
+        handler: who is told what happens.
+        on_output: called whenever there is something to fetch with ``data_to_send`` after there was
+            nothing.
+        now: the time, in seconds on any clock that never goes back; likewise in every method.
+        ping_interval_s: the exit node's interval; an agent takes over the one it is granted.
+    """
+
+    def __init__(
+        self,
+        handshake: AgentHandshake | ExitNodeHandshake,
+        handler: SessionHandler,
+        on_output: Callable[[], None],
+        now: float,
+        ping_interval_s: float = PING_INTERVAL_S,
+    ) -> None:
+        self.role = Role.AGENT if isinstance(handshake, AgentHandshake) else Role.EXIT_NODE
+        self.state = SessionState.HANDSHAKE
+        self.error: ProtocolViolation | None = None
+        self.round_trip_s = 0.0  # the least measured so far: the path without its queues
+        self.last_round_trip_s = 0.0
+        self.ping_interval_s = ping_interval_s
+        self.draining = False  # one of the two sides wants no new streams
+        self.growth = GrowthBudget()
+        self._handshake = handshake
+        self._handler = handler
+        self._on_output = on_output
+        self._decoder = FrameDecoder()
+        self._streams: dict[int, Stream] = {}
+        self._newest_id = 0
+        self._max_streams = MAX_STREAMS
+        self._peer_window = INITIAL_WINDOW_BYTES
+        self._own_window = INITIAL_WINDOW_BYTES
+        self._out: list[bytes | memoryview] = []
+        self._out_bytes = 0
+        self._turns: deque[Stream] = deque()
+        self._started_s = self._heard_s = now
+        self._pinged_s = now
+        self._send_handshake(handshake.start())
+
+    # ── the link's side ──────────────────────────────────────────────────────────────────────────
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes of the link, in chunks of any size."""
+        if self.is_closed:
+            return
+        self._heard_s = now
+        streams = self._streams
+        try:
+            for kind, stream_id, payload in self._decoder.receive_data(data):
+                if self.state is not SessionState.OPEN:
+                    self._receive_early(kind, payload, now)
+                elif stream_id == CONTROL_STREAM:
+                    self._receive_control(kind, payload, now)
+                elif (stream := streams.get(stream_id)) is None:
+                    self._receive_for_no_stream(kind, stream_id, payload, now)
+                elif kind == FrameType.DATA:
+                    self._receive_data(stream, payload)
+                else:
+                    self._receive_for_stream(kind, stream, payload)
+                if self.is_closed:
+                    return
+        except ProtocolViolation as violation:
+            self.error = violation
+            is_false = isinstance(violation, FalseExitNode)
+            self.close(CloseCode.BAD_EXIT_NODE if is_false else CloseCode.PROTOCOL_ERROR, str(violation))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session is over."""
+        return self.state is SessionState.CLOSED
+
+    @property
+    def has_output(self) -> bool:
+        """Whether ``data_to_send`` would return anything."""
+        return bool(self._out or self._turns)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether little waits to be fetched, so that a stream need not wait for its turn."""
+        return self._out_bytes < _DIRECT_SEND_BYTES
+
+    def data_to_send(self, max_bytes: int) -> list[bytes | memoryview]:
+        """Return the next pieces to send, in order; about ``max_bytes``, a frame more at the most.
+
+        What streams have queued is taken in turns of one frame, so that a small answer waits for one
+        frame of each bulk transfer and not for their end.
+        """
+        turns = self._turns
+        while turns and self._out_bytes < max_bytes:
+            stream = turns.popleft()
+            if stream.queued_bytes:
+                stream._send_turn()
+        out, self._out, self._out_bytes = self._out, [], 0
+        return out
+
+    def connection_lost(self, detail: str = "") -> None:
+        """The link is gone without a word; nothing can be sent any more."""
+        self._finish(CloseCode.CONNECTION_LOST, detail)
+        self._out.clear()
+        self._turns.clear()
+
+    def tick(self, now: float) -> float:
+        """Do what the time asks for: ping, or give up a peer that was silent for two intervals.
+
+        Returns:
+            When to call again at the latest; infinity once closed.
+        """
+        if self.state is SessionState.CLOSED:
+            return float("inf")
+        if self.state is SessionState.HANDSHAKE:
+            deadline = self._started_s + HANDSHAKE_TIMEOUT_S
+            if now >= deadline:
+                self.close(CloseCode.HANDSHAKE_TIMEOUT, f"no handshake within {HANDSHAKE_TIMEOUT_S:g} s")
+                return float("inf")
+            return deadline
+        interval = self.ping_interval_s
+        if now >= self._heard_s + 2 * interval:
+            self.close(CloseCode.PING_TIMEOUT, f"nothing heard for {now - self._heard_s:.1f} s")
+            return float("inf")
+        if now >= self._pinged_s + interval:
+            self._send_ping(now)
+        return min(self._pinged_s + interval, self._heard_s + 2 * interval)
+
+    # ── the owner's side ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def stream_count(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
+    @property
+    def max_streams(self) -> int:
+        """How many may be open at once."""
+        return self._max_streams
+
+    def open_stream(self, payload: bytes, sink: StreamSink, now: float) -> Stream | None:
+        """Open a stream with an OPEN frame (role EXIT_NODE).
+
+        Returns:
+            None when the peer's limit of streams is reached.
+
+        Raises:
+            LocalMisuse: the session is not open or draining, or this is an agent's.
+        """
+        if self.role is Role.AGENT or self.state is not SessionState.OPEN or self.draining:
+            raise LocalMisuse("streams are opened by exit nodes, on open sessions")
+        if len(payload) > MAX_HEAD_PAYLOAD_BYTES:
+            raise LocalMisuse(f"a head of {len(payload)} bytes, limit {MAX_HEAD_PAYLOAD_BYTES}")
+        if len(self._streams) >= self._max_streams:
+            return None
+        stream_id = self._newest_id % MAX_STREAM_ID + 1
+        while stream_id in self._streams:  # only after 2^32 streams, where ids start again
+            stream_id = stream_id % MAX_STREAM_ID + 1
+        stream = self._add_stream(stream_id, now)
+        stream.sink = sink
+        self._emit(FrameType.OPEN, stream_id, payload)
+        return stream
+
+    def drain(self, detail: str = "") -> None:
+        """Tell the peer that no new streams are welcome; those under way go on."""
+        if self.state is SessionState.OPEN and not self.draining:
+            self.draining = True
+            self._emit_goaway(CloseCode.DRAINING, detail)
+
+    def close(self, code: CloseCode, detail: str = "") -> None:
+        """End the session now, telling the peer why.  Streams under way are cut."""
+        if self.state is SessionState.CLOSED:
+            return
+        self._emit_goaway(code, detail)
+        self._finish(code, detail)
+
+    # ── frames that arrive ───────────────────────────────────────────────────────────────────────
+
+    def _receive_early(self, kind: int, payload: bytes, now: float) -> None:
+        """A frame before the session is open: the handshake's, or a GOAWAY."""
+        if kind == FrameType.GOAWAY:
+            self._receive_goaway(payload)
+            return
+        handshake = self._handshake
+        self._send_handshake(handshake.receive_frame(kind, payload))
+        outcome = handshake.outcome
+        if outcome is None:
+            return
+        if not isinstance(outcome, Grant):
+            self._finish(CloseCode.REFUSED, outcome.code)
+            return
+        hello = handshake.hello
+        assert hello is not None  # noqa: S101 - a grant comes after a hello; tells the type checker
+        self._max_streams = hello.max_streams
+        if self.role is Role.AGENT:
+            self._own_window, self._peer_window = hello.initial_window, outcome.initial_window
+            self.ping_interval_s = outcome.ping_interval_s
+        else:
+            self._own_window, self._peer_window = outcome.initial_window, hello.initial_window
+        self.state = SessionState.OPEN
+        self._send_ping(now)  # the round trip is wanted before the first window can grow
+        self._handler.session_opened(outcome)
+
+    def _receive_control(self, kind: int, payload: bytes, now: float) -> None:
+        if kind == FrameType.PING:
+            if len(payload) != _PING.size:
+                raise ProtocolViolation(f"PING of {len(payload)} bytes")
+            if self._out_bytes > _MAX_CONTROL_BACKLOG_BYTES:
+                raise ProtocolViolation("pings are sent but their answers not read")
+            self._emit(FrameType.PONG, CONTROL_STREAM, payload)
+        elif kind == FrameType.PONG:
+            self._receive_pong(payload, now)
+        elif kind == FrameType.GOAWAY:
+            self._receive_goaway(payload)
+        else:
+            raise ProtocolViolation(f"{FrameType(kind).name} after the handshake")
+
+    def _receive_pong(self, payload: bytes, now: float) -> None:
+        if len(payload) != _PING.size:
+            raise ProtocolViolation(f"PONG of {len(payload)} bytes")
+        round_trip_s = now - _PING.unpack(payload)[0] / 1e6
+        # A peer that makes up its PONGs deceives itself: the value only sets how fast its windows grow.
+        self.last_round_trip_s = max(round_trip_s, 0.0)
+        self.round_trip_s = min(self.round_trip_s or self.last_round_trip_s, self.last_round_trip_s)
+
+    def _receive_goaway(self, payload: bytes) -> None:
+        code_number, detail = _unpack_code(payload)
+        try:
+            code = CloseCode(code_number)
+        except ValueError:
+            code = CloseCode.INTERNAL
+        if code is CloseCode.DRAINING:
+            self.draining = True
+            self._handler.session_draining(code, detail)
+        else:
+            self._finish(code, detail)
+
+    def _receive_for_no_stream(self, kind: int, stream_id: int, payload: bytes, now: float) -> None:
+        # Serial number arithmetic (RFC 1982), since ids start again after 2^32 streams.
+        is_new = 0 < (stream_id - self._newest_id) & MAX_STREAM_ID < _HALF_SPACE
+        if not is_new:
+            return  # late: the stream was reset while this was on its way
+        if kind != FrameType.OPEN or self.role is Role.EXIT_NODE:
+            raise ProtocolViolation(f"{FrameType(kind).name} for stream {stream_id}, which was never opened")
+        if len(self._streams) >= self._max_streams:
+            raise ProtocolViolation(f"more than {self._max_streams} streams")
+        stream = self._add_stream(stream_id, now)
+        if self.draining:
+            stream.reset(ResetCode.REFUSED_STREAM, "draining")
+        else:
+            stream.sink = self._handler.stream_opened(stream, payload)
+
+    def _receive_data(self, stream: Stream, payload: bytes) -> None:
+        if not stream.state.may_receive:
+            raise ProtocolViolation(f"DATA after END on stream {stream.id}")
+        if not payload:
+            raise ProtocolViolation(f"empty DATA on stream {stream.id}")
+        if not stream.window.receive(len(payload)):
+            raise ProtocolViolation(f"DATA beyond the credit of stream {stream.id}")
+        stream.sink.data_received(payload)
+
+    def _receive_for_stream(self, kind: int, stream: Stream, payload: bytes) -> None:
+        if kind == FrameType.HEAD and self.role is Role.EXIT_NODE and stream.state.may_receive:
+            stream.sink.head_received(payload)
+        elif kind == FrameType.END and not payload:
+            if not stream._move(StreamEvent.RECEIVE_END):
+                raise ProtocolViolation(f"second END on stream {stream.id}")
+            stream.sink.end_received()
+        elif kind == FrameType.RESET:
+            number, detail = _unpack_code(payload)
+            stream._move(StreamEvent.RECEIVE_RESET)
+            try:
+                code = ResetCode(number)
+            except ValueError:
+                code = ResetCode.INTERNAL
+            stream.sink.reset_received(code, detail)
+        elif kind == FrameType.CREDIT:
+            if len(payload) != _CREDIT.size:
+                raise ProtocolViolation(f"CREDIT of {len(payload)} bytes")
+            credit = _CREDIT.unpack(payload)[0]
+            if not credit or stream.credit + credit >= _HALF_SPACE:
+                raise ProtocolViolation(f"CREDIT of {credit} on stream {stream.id}")
+            stream._add_credit(credit)
+        else:
+            raise ProtocolViolation(f"{FrameType(kind).name} is out of place on stream {stream.id}")
+
+    # ── frames that leave ────────────────────────────────────────────────────────────────────────
+
+    def _emit(self, kind: int, stream_id: int, payload: bytes | memoryview) -> None:
+        size = len(payload)
+        if not self._out_bytes:
+            self._on_output()
+        self._out.append(HEADER.pack(kind << 24 | size, stream_id))
+        if size:
+            self._out.append(payload)
+        self._out_bytes += size + 8
+
+    def _emit_credit(self, stream_id: int, credit: int) -> None:
+        self._emit(FrameType.CREDIT, stream_id, _CREDIT.pack(credit))
+
+    def _emit_reset(self, stream_id: int, code: ResetCode, detail: str) -> None:
+        self._emit(FrameType.RESET, stream_id, _pack_code(code, detail))
+
+    def _emit_goaway(self, code: CloseCode, detail: str) -> None:
+        self._emit(FrameType.GOAWAY, CONTROL_STREAM, _pack_code(code, detail))
+
+    def _send_handshake(self, frames: Outgoing) -> None:
+        for kind, payload in frames:
+            self._emit(kind, CONTROL_STREAM, payload)
+
+    def _send_ping(self, now: float) -> None:
+        self._pinged_s = now
+        self._emit(FrameType.PING, CONTROL_STREAM, _PING.pack(int(now * 1e6)))
+
+    def _stand_in_line(self, stream: Stream) -> None:
+        if not self._turns and not self._out:
+            self._on_output()
+        self._turns.append(stream)
+
+    # ── the book of streams ──────────────────────────────────────────────────────────────────────
+
+    def _add_stream(self, stream_id: int, now: float) -> Stream:
+        window = ReceiveWindow(self._own_window, self.growth, now)
+        stream = self._streams[stream_id] = Stream(self, stream_id, self._peer_window, window)
+        self._newest_id = stream_id
+        return stream
+
+    def _forget(self, stream: Stream) -> None:
+        self._streams.pop(stream.id, None)
+
+    def _finish(self, code: CloseCode, detail: str) -> None:
+        if self.state is SessionState.CLOSED:
+            return
+        self.state = SessionState.CLOSED
+        for stream in list(self._streams.values()):
+            stream._move(StreamEvent.RECEIVE_RESET)
+            stream.sink.reset_received(ResetCode.LINK_LOST, detail)
+        self._handler.session_closed(code, detail)
+
+
+def _pack_code(code: int, detail: str) -> bytes:
+    return _CODE.pack(code) + detail.encode()[:_MAX_DETAIL_BYTES]
+
+
+def _unpack_code(payload: bytes) -> tuple[int, str]:
+    if len(payload) < _CODE.size:
+        raise ProtocolViolation(f"a code of {len(payload)} bytes, 2 are needed")
+    detail = bytes(payload[_CODE.size :]).decode("utf-8", "replace")
+    return _CODE.unpack_from(payload)[0], "".join(c if c.isprintable() else "?" for c in detail)

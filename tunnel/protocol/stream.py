@@ -1,0 +1,183 @@
+"""One stream of a session, as the code that answers or asks on it sees it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from tunnel.protocol.errors import LocalMisuse, ResetCode
+from tunnel.protocol.flow import ReceiveWindow
+from tunnel.protocol.frames import MAX_DATA_PAYLOAD_BYTES, MAX_HEAD_PAYLOAD_BYTES, FrameType
+from tunnel.protocol.states import StreamEvent, StreamState, next_state
+
+if TYPE_CHECKING:
+    from tunnel.protocol.session import Session
+
+__all__ = ["QUEUE_HIGH_BYTES", "Stream", "StreamSink"]
+
+QUEUE_HIGH_BYTES = 64 * 1024
+"""Above this a stream asks its source to pause: one frame is ready for when its turn comes."""
+
+
+class StreamSink(Protocol):
+    """What the owner of a stream provides: it is called as things happen to the stream.
+
+    The owner calls :meth:`Stream.consume` for every byte it was given, once its own far side has taken
+    it; that, and nothing else, lets the peer send more.
+    """
+
+    def head_received(self, payload: bytes) -> None:
+        """A HEAD frame arrived."""
+
+    def data_received(self, data: bytes) -> None:
+        """A DATA frame arrived; ``data`` is never empty."""
+
+    def end_received(self) -> None:
+        """The peer ended its direction; ours goes on."""
+
+    def reset_received(self, code: ResetCode, detail: str) -> None:
+        """The stream is gone in both directions, cut by the peer or with the link."""
+
+    def writable(self) -> None:
+        """After ``send_data`` returned False: there is room again."""
+
+
+class Stream:
+    """One visitor's request and its answer.  Made by the session only."""
+
+    __slots__ = ("_blocked", "_end_queued", "_queue", "_queued_bytes", "_ready", "_session", "credit", "id",
+                 "sink", "state", "window")  # fmt: skip
+
+    def __init__(self, session: Session, stream_id: int, credit: int, window: ReceiveWindow) -> None:
+        self.id = stream_id
+        self.sink: StreamSink
+        self.state = StreamState.OPEN
+        self.credit = credit  # bytes we may still send
+        self.window = window  # what we may still receive
+        self._session = session
+        self._queue: deque[memoryview] = deque()
+        self._queued_bytes = 0
+        self._end_queued = False
+        self._ready = False  # stands in the session's round
+        self._blocked = False  # send_data returned False and writable() is owed
+
+    def send_head(self, payload: bytes) -> None:
+        """Send a HEAD frame; it must come before any DATA.
+
+        Raises:
+            LocalMisuse: our direction has ended, or the payload is over the limit.
+        """
+        self._check_may_send()
+        if len(payload) > MAX_HEAD_PAYLOAD_BYTES:
+            raise LocalMisuse(f"a head of {len(payload)} bytes, limit {MAX_HEAD_PAYLOAD_BYTES}")
+        self._session._emit(FrameType.HEAD, self.id, payload)
+
+    def send_data(self, data: bytes) -> bool:
+        """Send ``data``, now or as credit and its turn allow.
+
+        Returns:
+            False when the source should pause until ``sink.writable()`` is called.
+
+        Raises:
+            LocalMisuse: our direction has ended.
+        """
+        self._check_may_send()
+        size = len(data)
+        if not size:
+            return not self._blocked
+        if (
+            size <= self.credit
+            and size <= MAX_DATA_PAYLOAD_BYTES
+            and not self._queue
+            and self._session.is_drained
+        ):
+            self.credit -= size
+            self._session._emit(FrameType.DATA, self.id, data)
+            return True
+        self._queue.append(memoryview(data))
+        self._queued_bytes += size
+        self._stand_in_line()
+        if self._queued_bytes > QUEUE_HIGH_BYTES:
+            self._blocked = True
+        return not self._blocked
+
+    def send_end(self) -> None:
+        """End our direction, after all that was sent.
+
+        Raises:
+            LocalMisuse: our direction has ended already.
+        """
+        self._check_may_send()
+        self._end_queued = True
+        if not self._queue:
+            self._send_end_now()
+
+    def reset(self, code: ResetCode, detail: str = "") -> None:
+        """Cut the stream in both directions; what was queued is dropped.  Does nothing on a closed stream."""
+        if self.state is StreamState.CLOSED:
+            return
+        self._move(StreamEvent.SEND_RESET)
+        self._session._emit_reset(self.id, code, detail)
+
+    def consume(self, size: int, now: float) -> None:
+        """Say that ``size`` received bytes have been passed on, so that the peer may send more."""
+        if self.state.may_receive:
+            credit = self.window.consume(size, now, self._session.round_trip_s)
+            if credit:
+                self._session._emit_credit(self.id, credit)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait here for credit or for their turn."""
+        return self._queued_bytes
+
+    # What follows is called by the session.
+
+    def _send_turn(self) -> None:
+        """Send one frame's worth of what is queued, as far as credit allows, and stand in line again."""
+        self._ready = False
+        chunk = self._queue.popleft()
+        room = min(self.credit, MAX_DATA_PAYLOAD_BYTES)
+        if len(chunk) > room:
+            self._queue.appendleft(chunk[room:])
+            chunk = chunk[:room]
+        self.credit -= len(chunk)
+        self._queued_bytes -= len(chunk)
+        self._session._emit(FrameType.DATA, self.id, chunk)
+        if self._queue:
+            self._stand_in_line()
+        elif self._end_queued:
+            self._send_end_now()
+        if self._blocked and self._queued_bytes <= QUEUE_HIGH_BYTES // 2:
+            self._blocked = False
+            self.sink.writable()
+
+    def _add_credit(self, credit: int) -> None:
+        self.credit += credit
+        self._stand_in_line()
+
+    def _stand_in_line(self) -> None:
+        if self._queue and self.credit > 0 and not self._ready:
+            self._ready = True
+            self._session._stand_in_line(self)
+
+    def _check_may_send(self) -> None:
+        if self._end_queued or not self.state.may_send:
+            raise LocalMisuse(f"stream {self.id}: our direction has ended ({self.state.name})")
+
+    def _send_end_now(self) -> None:
+        self._session._emit(FrameType.END, self.id, b"")
+        self._move(StreamEvent.SEND_END)
+
+    def _move(self, event: StreamEvent) -> bool:
+        """Apply the table; return False when it forbids ``event``."""
+        state = next_state(self.state, event)
+        if state is None:
+            return False
+        self.state = state
+        if state is StreamState.CLOSED:
+            self._queue.clear()
+            self._queued_bytes = 0
+            self.window.close()
+            self._session._forget(self)
+        return True
