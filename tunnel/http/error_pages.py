@@ -1,0 +1,182 @@
+"""What a visitor sees when a hop fails.
+
+Each fault has a stable code (sent as ``Tunelab-Error``), a status, the hop where it happened and a text
+in Spanish that says what to do.  The page never shows addresses, tokens or what the visitor sent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+
+__all__ = ["FAULTS", "Fault", "error_response", "reason_phrase"]
+
+HOPS = ("visitante", "nodo de salida", "enlace", "cliente del túnel", "aplicación")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to fail.  ``hop`` is the index in HOPS of the piece that failed."""
+
+    code: str
+    status: int
+    hop: int
+    title: str
+    advice: str
+    retry_after_s: int = 0
+
+
+def _by_code(*faults: Fault) -> dict[str, Fault]:
+    return {fault.code: fault for fault in faults}
+
+
+FAULTS = _by_code(
+    Fault("bad-request", 400, 0, "La petición no es HTTP/1.1 válido o es ambigua",
+          "El nodo de salida no la deja pasar. Revise la petición que envía su programa."),
+    Fault("unknown-host", 404, 1, "Ningún túnel atiende ese nombre",
+          "Revise el nombre en la URL, o los nombres que el cliente pidió con --upstream."),
+    Fault("reserved-path", 404, 1, "Esa ruta está reservada para el túnel",
+          "Las rutas que empiezan por /.tunelab/ no llegan a la aplicación."),
+    Fault("request-timeout", 408, 0, "La petición no llegó completa a tiempo",
+          "Envíela de nuevo; si su conexión es muy lenta, divídala."),
+    Fault("body-too-large", 413, 1, "El contenido es demasiado grande",
+          "El nodo de salida tiene un límite para el contenido de una petición."),
+    Fault("uri-too-long", 414, 1, "La URL es demasiado larga",
+          "Use una URL más corta o envíe los datos en el contenido de un POST."),
+    Fault("expectation", 417, 1, "La petición espera algo que aquí no existe",
+          "El único valor posible del campo Expect es 100-continue."),
+    Fault("headers-too-large", 431, 1, "Los campos de cabecera son demasiado grandes",
+          "Borre las cookies de este sitio o envíe menos campos."),
+    Fault("unknown-method", 501, 1, "El nodo de salida no conoce ese método",
+          "Use un método registrado de HTTP; CONNECT no se atiende."),
+    Fault("transfer-coding", 501, 1, "Esa codificación de transferencia no se admite",
+          "La única codificación de transferencia posible es chunked."),
+    Fault("http-version", 505, 1, "Esa versión de HTTP no se admite",
+          "Hable HTTP/1.1 o HTTP/1.0 con el nodo de salida."),
+    Fault("no-client", 503, 2, "No hay ningún cliente del túnel conectado",
+          "El nodo de salida funciona, pero nadie le ha traído la aplicación. "
+          "Arranque «tunnel client» en la máquina de la aplicación.", retry_after_s=2),
+    Fault("link-lost", 502, 2, "El enlace con el cliente del túnel se cortó a mitad de la petición",
+          "No se sabe si la aplicación la atendió. El cliente se reconecta solo; antes de repetir "
+          "la petición, verifique si ya tuvo efecto."),
+    Fault("too-many-streams", 503, 3, "El cliente del túnel atiende ya tantas peticiones como puede",
+          "Espere un momento y repita la petición.", retry_after_s=1),
+    Fault("draining", 503, 3, "El túnel se está deteniendo",
+          "Repita la petición en unos segundos, cuando haya arrancado de nuevo.", retry_after_s=2),
+    Fault("client-fault", 502, 3, "El cliente del túnel tuvo una falla",
+          "Mire los mensajes del cliente en la máquina de la aplicación."),
+    Fault("upstream-refused", 502, 4, "La aplicación no acepta conexiones",
+          "El túnel funciona, pero nada escucha en la dirección de --upstream. "
+          "Arranque la aplicación o corrija el puerto."),
+    Fault("upstream-timeout", 504, 4, "La aplicación no respondió a tiempo",
+          "Recibió la petición y se quedó en silencio más de lo que permite --upstream-timeout."),
+    Fault("upstream-closed", 502, 4, "La aplicación cerró la conexión sin terminar su respuesta",
+          "Mire los mensajes de la aplicación: es probable que haya fallado al atender la petición."),
+    Fault("upstream-protocol", 502, 4, "La respuesta de la aplicación no es HTTP/1.1 válido",
+          "Verifique que --upstream apunta a un servidor HTTP (y no HTTPS u otra cosa)."),
+)  # fmt: skip
+"""Every code that ``Tunelab-Error`` may carry."""
+
+_PAGE = """<!doctype html>
+<html lang="es">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{status} · {title}</title>
+<style>
+:root {{ color-scheme: light dark; --ok: light-dark(#1b6e3c, #7ad39b); --bad: light-dark(#a61b1b, #ff9d94);
+  --dim: light-dark(#5c6370, #9aa3b2); --line: light-dark(#d5d9e0, #3a404b); }}
+body {{ font: 1.05rem/1.55 system-ui, sans-serif; max-width: 44rem; margin: 12vh auto 4rem; padding: 0 1.25rem;
+  background: light-dark(#fbfbfd, #15181d); color: light-dark(#1c2026, #e7eaf0); }}
+h1 {{ font-size: 1.55rem; line-height: 1.25; margin: .2rem 0 .6rem; }}
+ol {{ list-style: none; display: flex; flex-wrap: wrap; gap: .5rem; padding: 0; margin: 2.2rem 0; }}
+li {{ flex: 1 1 7rem; border: 1px solid var(--line); border-radius: .6rem; padding: .6rem .7rem; font-size: .92rem; }}
+li b {{ display: block; font-size: .85rem; }}
+.ok b {{ color: var(--ok); }} .bad {{ border-color: var(--bad); border-width: 2px; }} .bad b {{ color: var(--bad); }}
+.off {{ color: var(--dim); }}
+footer {{ color: var(--dim); font-size: .9rem; border-top: 1px solid var(--line); padding-top: .8rem; }}
+code {{ font-size: .95em; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{advice}</p>
+<ol aria-label="Camino de la petición">
+{hops}
+</ol>
+</main>
+<footer>Error {status} · código <code>{code}</code> · respuesta del nodo de salida, no de la aplicación</footer>
+</body>
+</html>
+"""
+
+
+def reason_phrase(status: int) -> bytes:
+    """Return the standard reason phrase of ``status``, or b"" for one that has none."""
+    return _REASONS.get(status, b"")
+
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_REASONS |= {413: b"Content Too Large", 414: b"URI Too Long", 422: b"Unprocessable Content"}  # RFC 9110
+
+
+def error_response(fault: Fault, accept: bytes, keep_alive: bool, has_body: bool = True) -> bytes:
+    """Return the whole response: head and, unless the request was a HEAD, the page.
+
+    Args:
+        accept: the value of the visitor's Accept field: HTML for browsers, JSON for those who ask for
+            it, plain text for the rest.
+        keep_alive: whether the connection goes on.
+        has_body: False in the answer to a HEAD request.
+    """
+    accept = accept.lower()
+    if b"text/html" in accept:
+        media_type, text = "text/html", _render_html(fault)
+    elif b"json" in accept:
+        media_type, text = "application/json", _render_json(fault)
+    else:
+        media_type, text = "text/plain", _render_text(fault)
+    body = text.encode()
+    lines = [
+        f"HTTP/1.1 {fault.status} {reason_phrase(fault.status).decode()}",
+        f"Content-Type: {media_type}; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Vary: Accept",
+        f"Tunelab-Error: {fault.code}",
+    ]
+    if fault.retry_after_s:
+        lines.append(f"Retry-After: {fault.retry_after_s}")
+    if not keep_alive:
+        lines.append("Connection: close")
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    return head + body if has_body else head
+
+
+def _render_html(fault: Fault) -> str:
+    items = []
+    for hop, name in enumerate(HOPS):
+        kind, mark = ("bad", "✗ aquí falló") if hop == fault.hop else ("off", "sin llegar")
+        if hop < fault.hop:
+            kind, mark = "ok", "✓ bien"
+        items.append(f'<li class="{kind}"><b>{mark}</b>{escape(name)}</li>')
+    return _PAGE.format(
+        status=fault.status,
+        code=fault.code,
+        title=escape(fault.title),
+        advice=escape(fault.advice),
+        hops="\n".join(items),
+    )
+
+
+def _render_json(fault: Fault) -> str:
+    members = {"code": fault.code, "hop": HOPS[fault.hop], "message": f"{fault.title}. {fault.advice}"}
+    return json.dumps({"error": members}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _render_text(fault: Fault) -> str:
+    path = " → ".join(f"[✗ {name}]" if hop == fault.hop else name for hop, name in enumerate(HOPS))
+    return f"{fault.title}.\n{fault.advice}\n\n  {path}\n\nError {fault.status}, código {fault.code}\n"

@@ -1,0 +1,285 @@
+"""Heads of requests and responses, parsed strictly.
+
+llhttp (through httptools, with none of its leniencies) does the tokenising: it refuses control
+characters, bare CR or LF, obs-fold, space before the colon, signed, repeated or overflowing lengths,
+and Content-Length beside Transfer-Encoding.  What it lets through and RFC 9112 does not is refused here.
+
+A head is parsed by itself: the caller finds its end (the first empty line) and keeps what follows, so
+that no parser ever guesses where the next message starts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httptools
+
+from tunnel.http.errors import BadMessage
+
+__all__ = [
+    "HEAD_END",
+    "NO_CONTENT",
+    "UNKNOWN_LENGTH",
+    "Fields",
+    "RequestHead",
+    "ResponseHead",
+    "find_head_end",
+    "parse_request_head",
+    "parse_response_head",
+]
+
+Fields = list[tuple[bytes, bytes]]
+
+HEAD_END = b"\r\n\r\n"
+
+NO_CONTENT = -1
+"""A length: the message has no content and says nothing of its length."""
+
+UNKNOWN_LENGTH = -2
+"""A length: there may be content, and only its end tells how much."""
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/(\d)\.(\d)\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
+# RFC 3986 section 3.2.2, without userinfo (RFC 9110 section 4.2.4 says to treat it as an error).
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%!$&'()*+,;=]+)(?::\d{0,5})?")
+
+# Upgrades that would change how the rest of the connection is framed as HTTP: never taken (RFC 9113,
+# section 3.1 withdraws h2c), and used to smuggle requests past proxies that pass them on.
+_REFUSED_UPGRADES = (b"h2c", b"h2", b"http/", b"tls/")
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """What a request's head says.  ``fields`` are as received, in order."""
+
+    method: bytes
+    target: bytes  # origin-form, or b"*"
+    is_http_11: bool
+    fields: Fields
+    host: bytes  # without userinfo; may carry a port
+    length: int  # content length in bytes, NO_CONTENT or UNKNOWN_LENGTH (chunked)
+    keep_alive: bool
+    upgrade: bytes  # the protocol asked for, or b""
+    expects_continue: bool
+    connection_options: tuple[bytes, ...]  # lower case
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """What a response's head says.  ``fields`` are as received, in order."""
+
+    status: int
+    fields: Fields
+    length: int  # the Content-Length, UNKNOWN_LENGTH (chunked or to the end of the connection) or NO_CONTENT
+    is_chunked: bool
+    keep_alive: bool
+    upgrade: bytes
+    connection_options: tuple[bytes, ...]
+
+
+def find_head_end(buffer: bytes | bytearray) -> int:
+    """Return the index past the empty line that ends a head, or -1 where it has not come yet.
+
+    Raises:
+        BadMessage: a line ends in a bare LF, so that the end might never come (RFC 9112, section 2.2
+            lets a recipient accept those; two recipients that differ in it are a smuggling hole).
+    """
+    end = buffer.find(HEAD_END)
+    if end >= 0:
+        return end + 4
+    if _BARE_LF.search(buffer):
+        raise BadMessage("a line of the head ends in a bare LF")
+    return -1
+
+
+class _Collector:
+    """Receives httptools' callbacks for one head."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self) -> None:
+        self.fields: Fields = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name, value.rstrip(b" \t")))
+
+
+def parse_request_head(data: bytes) -> RequestHead:
+    """Parse one request head, from its first byte to the empty line that ends it.
+
+    Raises:
+        BadMessage: with the status that the visitor is answered.
+    """
+    line = _REQUEST_LINE.match(data)
+    if line is None:
+        raise BadMessage("malformed request line")  # RFC 9112, section 3
+    method, target, major, minor = line.groups()
+    if major != b"1" or minor not in b"01":
+        raise BadMessage("only HTTP/1.0 and HTTP/1.1 are spoken here", 505, "http-version")
+    is_http_11 = minor == b"1"
+
+    collector = _Collector()
+    parser = httptools.HttpRequestParser(collector)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserInvalidMethodError:
+        raise BadMessage("unknown method", 501, "unknown-method") from None  # RFC 9110, section 9.1
+    except httptools.HttpParserError as error:
+        raise BadMessage(str(error).lower()) from None
+
+    hosts: list[bytes] = []
+    length = NO_CONTENT
+    codings = 0
+    options: tuple[bytes, ...] = ()
+    upgrade = expect = b""
+    for name, value in collector.fields:
+        kind = _SPECIAL.get(name.lower())
+        if kind is None:
+            continue
+        if kind == "host":
+            hosts.append(value)
+        elif kind == "content-length":
+            length = _parse_length(value)
+        elif kind == "transfer-encoding":
+            codings += 1
+            if value.lower() != b"chunked":
+                # RFC 9112, section 6.1: a coding we do not understand is answered 501.
+                raise BadMessage("transfer coding other than chunked", 501, "transfer-coding")
+        elif kind == "connection":
+            options += _parse_options(value)
+        elif kind == "upgrade":
+            upgrade = value.lower()
+        else:
+            expect = value.lower()
+
+    if codings:
+        if codings > 1 or not is_http_11:
+            # RFC 9112, section 6.1: "chunked" twice, or in HTTP/1.0, is a sign of an attack.
+            raise BadMessage("transfer coding repeated or in HTTP/1.0")
+        length = UNKNOWN_LENGTH
+    if method == b"CONNECT":
+        raise BadMessage("CONNECT: this is no forward proxy", 501, "unknown-method")
+    target, host = _parse_target(method, target, hosts, is_http_11)
+    if expect and expect != b"100-continue":
+        raise BadMessage("an expectation other than 100-continue", 417, "expectation")  # RFC 9110, 10.1.1
+
+    if b"upgrade" not in options or not is_http_11 or upgrade.startswith(_REFUSED_UPGRADES):
+        upgrade = b""
+    elif length > 0 or length == UNKNOWN_LENGTH:
+        # With content the bytes before and after a 101 cannot be told apart for sure.
+        upgrade = b""
+    return RequestHead(
+        method=method,
+        target=target,
+        is_http_11=is_http_11,
+        fields=collector.fields,
+        host=host,
+        length=length,
+        keep_alive=b"close" not in options and (is_http_11 or b"keep-alive" in options),
+        upgrade=upgrade,
+        expects_continue=bool(expect) and is_http_11,
+        connection_options=options,
+    )
+
+
+def parse_response_head(data: bytes, request_method: bytes) -> ResponseHead:
+    """Parse one response head, from its first byte to the empty line that ends it.
+
+    Raises:
+        BadMessage: the upstream's answer cannot be passed on; the visitor is answered 502.
+    """
+    line = _STATUS_LINE.match(data)
+    if line is None:
+        raise BadMessage("malformed status line", 502, "upstream-protocol")  # RFC 9112, section 4
+    is_http_11 = line[1] == b"1"
+    status = int(line[2])
+
+    collector = _Collector()
+    parser = httptools.HttpResponseParser(collector)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise BadMessage(str(error).lower(), 502, "upstream-protocol") from None
+
+    declared = NO_CONTENT
+    codings = 0
+    options: tuple[bytes, ...] = ()
+    upgrade = b""
+    for name, value in collector.fields:
+        kind = _SPECIAL.get(name.lower())
+        if kind == "content-length":
+            declared = _parse_length(value)
+        elif kind == "transfer-encoding":
+            codings += 1
+            if value.lower() != b"chunked" or codings > 1:
+                raise BadMessage("transfer coding other than chunked", 502, "upstream-protocol")
+        elif kind == "connection":
+            options += _parse_options(value)
+        elif kind == "upgrade":
+            upgrade = value
+
+    # RFC 9112, section 6.3: these have no content, whatever their fields say.
+    has_content = not (request_method == b"HEAD" or status < 200 or status in (204, 304))
+    if not has_content:
+        length = declared
+    elif codings:
+        length = UNKNOWN_LENGTH
+    else:
+        length = declared if declared >= 0 else UNKNOWN_LENGTH
+    is_delimited = not has_content or bool(codings) or declared >= 0
+    return ResponseHead(
+        status=status,
+        fields=collector.fields,
+        length=length,
+        is_chunked=bool(codings) and has_content,
+        keep_alive=is_delimited and b"close" not in options and (is_http_11 or b"keep-alive" in options),
+        upgrade=upgrade if status == 101 else b"",
+        connection_options=options,
+    )
+
+
+_SPECIAL = {
+    name.encode(): name
+    for name in ("host", "content-length", "transfer-encoding", "connection", "upgrade", "expect")
+}
+
+
+def _parse_length(value: bytes) -> int:
+    # llhttp has checked the digits and the range of 64 bits; the frame's field is signed.
+    if not value.isdigit() or len(value) > 18:
+        raise BadMessage("malformed Content-Length")
+    return int(value)
+
+
+def _parse_options(value: bytes) -> tuple[bytes, ...]:
+    return tuple(option for part in value.lower().split(b",") if (option := part.strip(b" \t")))
+
+
+def _parse_target(method: bytes, target: bytes, hosts: list[bytes], is_http_11: bool) -> tuple[bytes, bytes]:
+    """Return the target in origin-form (or ``*``) and the host that the request is for."""
+    if len(hosts) > 1 or (is_http_11 and not hosts):
+        raise BadMessage("Host must be given once")  # RFC 9112, section 3.2
+    host = hosts[0] if hosts else b""
+    if host and not _HOST.fullmatch(host):
+        raise BadMessage("malformed Host")
+    if b"#" in target:
+        raise BadMessage("a fragment in the request target")  # RFC 9112, section 3.2.1
+    if target.startswith(b"/"):
+        return target, host
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise BadMessage("* is a target for OPTIONS alone")  # RFC 9112, section 3.2.4
+        return target, host
+    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    if absolute is None or not _HOST.fullmatch(absolute[1]):
+        raise BadMessage("malformed request target")
+    # RFC 9112, section 3.2.2: the target's authority stands in for whatever Host said.
+    path = absolute[2]
+    return path if path.startswith(b"/") else b"/" + path, absolute[1]

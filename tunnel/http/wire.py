@@ -1,0 +1,115 @@
+"""A head as the payload of an OPEN or HEAD frame.
+
+::
+
+    OPEN   kind (8) | zero (8) | name index (16) | content length (64, signed)
+           METHOD SP target CRLF
+           *( field CRLF )
+
+    HEAD   status (16) | content length (64, signed)
+           *( field CRLF )
+
+A length of -1 says that there is no content, -2 that its end tells.  No field is about framing or about
+one connection, but for ``Connection`` and ``Upgrade`` where an upgrade is asked for and ``Upgrade`` where
+a 101 grants it; whoever writes the message to a socket adds the framing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from struct import Struct
+
+from tunnel.http.errors import BadMessage
+from tunnel.http.head import NO_CONTENT, UNKNOWN_LENGTH, RequestHead, ResponseHead
+
+__all__ = [
+    "KIND_HTTP",
+    "OpenHead",
+    "WireResponse",
+    "decode_head",
+    "decode_open",
+    "encode_head",
+    "encode_open",
+]
+
+KIND_HTTP = 1
+
+_OPEN = Struct("!BxHq")
+_HEAD = Struct("!Hq")
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*+"
+_FIELDS = re.compile(_LINES)
+_REQUEST = re.compile(rb"(" + _TOKEN + rb") [\x21-\x7e]+\r\n" + _LINES)
+_FRAMING = re.compile(
+    rb"(?im)^(?:connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding"
+    rb"|tunelab-[^:]*):"
+)
+_UPGRADE = re.compile(rb"(?im)^upgrade:")
+
+
+@dataclass(slots=True)
+class OpenHead:
+    """A request as the agent gets it."""
+
+    index: int  # of the name, in the agent's claim
+    length: int
+    method: bytes
+    lines: bytes  # request line without version, and the fields; each line with its CRLF
+
+
+@dataclass(slots=True)
+class WireResponse:
+    """A response's head as the exit node gets it."""
+
+    status: int
+    length: int
+    lines: bytes  # the fields, each line with its CRLF
+
+
+def encode_open(head: RequestHead, index: int, fields: bytes) -> bytes:
+    """Return the payload of an OPEN frame."""
+    return b"%b%b %b\r\n%b" % (_OPEN.pack(KIND_HTTP, index, head.length), head.method, head.target, fields)
+
+
+def decode_open(payload: bytes) -> OpenHead:
+    """Parse the payload of an OPEN frame.  Raises BadMessage."""
+    if len(payload) < _OPEN.size:
+        raise BadMessage("OPEN is too short")
+    kind, index, length = _OPEN.unpack_from(payload)
+    lines = bytes(payload[_OPEN.size :])
+    match = _REQUEST.fullmatch(lines)
+    if kind != KIND_HTTP or length < UNKNOWN_LENGTH or match is None:
+        raise BadMessage("malformed OPEN")
+    return OpenHead(index, length, match[1], lines)
+
+
+def encode_head(head: ResponseHead, fields: bytes) -> bytes:
+    """Return the payload of a HEAD frame."""
+    return _HEAD.pack(head.status, head.length) + fields
+
+
+def decode_head(payload: bytes) -> WireResponse:
+    """Parse the payload of a HEAD frame.
+
+    The agent at the other end is not trusted more than an upstream would be: a line that could end the
+    head early (response splitting) or frame the content a second time is refused.
+
+    Raises:
+        BadMessage: the visitor is answered 502.
+    """
+    if len(payload) < _HEAD.size:
+        raise BadMessage("HEAD is too short", 502, "upstream-protocol")
+    status, length = _HEAD.unpack_from(payload)
+    lines = bytes(payload[_HEAD.size :])
+    if (
+        not 100 <= status <= 599
+        or length < UNKNOWN_LENGTH
+        or (status < 200 and length != NO_CONTENT)
+        or not _FIELDS.fullmatch(lines)
+        or _FRAMING.search(lines)
+        or (status != 101 and _UPGRADE.search(lines))
+    ):
+        raise BadMessage("malformed HEAD", 502, "upstream-protocol")
+    return WireResponse(status, length, lines)
