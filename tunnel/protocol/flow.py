@@ -17,6 +17,8 @@ and a stream that stalls with a grown window takes nobody's initial window away.
 
 from __future__ import annotations
 
+from tunnel.protocol.errors import LocalMisuse
+
 __all__ = [
     "INITIAL_WINDOW_BYTES",
     "MAX_GROWTH_BYTES",
@@ -76,8 +78,13 @@ class ReceiveWindow:
         """Note that ``size`` bytes were passed on; return the credit to send now, 0 for none yet.
 
         Credit is collected until it is half a window: one CREDIT frame then serves many DATA frames.
+
+        Raises:
+            LocalMisuse: more was passed on than had arrived.
         """
         self._consumed += size
+        if self.left + self._consumed > self.size:
+            raise LocalMisuse("more bytes were consumed than received")
         if self._consumed * 2 < self.size:
             return 0
         credit, self._consumed = self._consumed, 0
