@@ -39,7 +39,7 @@ class StreamSink(Protocol):
         """The stream is gone in both directions, cut by the peer or with the link."""
 
     def writable(self) -> None:
-        """After ``send_data`` returned False: there is room again."""
+        """After ``send_data`` returned False: there is room again.  Not called once our END is due."""
 
 
 class Stream:
@@ -120,7 +120,11 @@ class Stream:
         self._session._emit_reset(self.id, code, detail)
 
     def consume(self, size: int, now: float) -> None:
-        """Say that ``size`` received bytes have been passed on, so that the peer may send more."""
+        """Say that ``size`` received bytes have been passed on, so that the peer may send more.
+
+        Raises:
+            LocalMisuse: more was passed on than had arrived.
+        """
         if self.state.may_receive:
             credit = self.window.consume(size, now, self._session.round_trip_s)
             if credit:
@@ -148,7 +152,7 @@ class Stream:
             self._stand_in_line()
         elif self._end_queued:
             self._send_end_now()
-        if self._blocked and self._queued_bytes <= QUEUE_HIGH_BYTES // 2:
+        if self._blocked and not self._end_queued and self._queued_bytes <= QUEUE_HIGH_BYTES // 2:
             self._blocked = False
             self.sink.writable()
 
