@@ -19,6 +19,7 @@ __all__ = ["MAX_NAMES", "Challenge", "Claim", "Grant", "Hello", "Refusal"]
 MAX_NAMES = 100
 _MAX_TEXT = 300
 _MAX_URL = 2048
+_MAX_CREDIT = 2**31 - 1  # a CREDIT that would take a sender to 2^31 is a violation
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -46,7 +47,7 @@ class Hello:
             nonce=body.hex_digits("nonce", NONCE_BYTES * 2),
             instance=body.text("instance"),
             agent=body.text("agent"),
-            initial_window=body.integer("initial_window", 1, 2**31),
+            initial_window=body.integer("initial_window", 1, _MAX_CREDIT),
             max_streams=body.integer("max_streams", 1, 2**31),
         )
 
@@ -112,7 +113,7 @@ class Grant:
             session=body.text("session"),
             urls=body.texts("urls", _MAX_URL),
             ping_interval_s=body.seconds("ping_interval_s"),
-            initial_window=body.integer("initial_window", 1, 2**31),
+            initial_window=body.integer("initial_window", 1, _MAX_CREDIT),
         )
 
 
@@ -152,7 +153,7 @@ class _Body:
         self._frame = frame
         try:
             # RecursionError: thousands of opening brackets; the limit on control payloads allows them.
-            members = json.loads(payload)
+            members = json.loads(payload.decode())  # the json module alone would take UTF-16 too
         except (ValueError, RecursionError):
             raise ProtocolViolation(f"{frame} is not JSON") from None
         if not isinstance(members, dict):
