@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tunnel.protocol.auth import agent_proof, exit_node_proof, proofs_equal
-from tunnel.protocol.errors import CloseCode, ProtocolViolation
-from tunnel.protocol.frames import FrameType
+from tunnel.protocol.errors import CloseCode, LocalMisuse, ProtocolViolation
+from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES, FrameType
 from tunnel.protocol.messages import Challenge, Claim, Grant, Hello, Refusal
 
 __all__ = ["AgentHandshake", "Authorize", "ExitNodeHandshake", "FalseExitNode", "FindToken", "Outgoing"]
@@ -43,7 +43,11 @@ class FalseExitNode(ProtocolViolation):
 
 
 class AgentHandshake:
-    """The agent's side.  ``hello.key_id`` and ``hello.nonce`` belong to ``token`` and this session alone."""
+    """The agent's side.  ``hello.key_id`` and ``hello.nonce`` belong to ``token`` and this session alone.
+
+    Raises:
+        LocalMisuse: the claim is too long for a frame.
+    """
 
     __slots__ = ("_claim", "_hello", "_token", "hello", "outcome")
 
@@ -53,6 +57,8 @@ class AgentHandshake:
         self._claim: Claim | None = claim
         self.hello = hello
         self.outcome: Grant | Refusal | None = None
+        if _PROOF_DIGITS + len(claim.encode()) > MAX_CONTROL_PAYLOAD_BYTES:
+            raise LocalMisuse(f"a claim of {len(claim.names)} names does not fit one frame")
 
     def start(self) -> Outgoing:
         """Return the frames that open the handshake."""
@@ -132,8 +138,11 @@ class ExitNodeHandshake:
         decision = self._authorize(hello, Claim.decode(body))
         if isinstance(decision, Refusal):
             return self._refuse(decision)
+        grant = decision.encode()
+        if len(grant) > MAX_CONTROL_PAYLOAD_BYTES:
+            return self._refuse(Refusal("bad-claim", "the addresses of these names do not fit one frame"))
         self.outcome = decision
-        return [(FrameType.GRANT, decision.encode())]
+        return [(FrameType.GRANT, grant)]
 
     def _refuse(self, refusal: Refusal) -> Outgoing:
         self.outcome = refusal
