@@ -39,8 +39,12 @@ HANDSHAKE_TIMEOUT_S = 10.0
 _DIRECT_SEND_BYTES = 256 * 1024
 """While less than this waits to be fetched, streams' frames go out at once; above it they take turns."""
 
-_MAX_CONTROL_BACKLOG_BYTES = 8 * 1024 * 1024
-"""A peer that makes us answer (PING) and never reads is cut off here."""
+_MAX_BACKLOG_BYTES = 8 * 1024 * 1024
+"""While more than this waits to be fetched no stream is opened or taken: credit does not count heads, and
+visitors that come and go would fill the memory of a side whose link is slow."""
+
+_MAX_PONGS_WAITING = 1000
+"""A peer that makes us answer and never reads is cut off here."""
 
 _MAX_DETAIL_BYTES = 200
 
@@ -48,6 +52,10 @@ _CODE = Struct("!H")
 _CREDIT = Struct("!I")
 _PING = Struct("!Q")
 _HALF_SPACE = 2**31
+
+# A number that is unknown here, or that never travels, says only that something went wrong over there.
+_RESET_CODES = {code.value: code for code in ResetCode if code is not ResetCode.LINK_LOST}
+_CLOSE_CODES = {code.value: code for code in CloseCode if code is not CloseCode.CONNECTION_LOST}
 
 
 class Role(Enum):
@@ -72,7 +80,10 @@ class SessionHandler(Protocol):
         """The handshake ended well: streams may be opened."""
 
     def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
-        """The exit node opened a stream; return who is told what happens to it (role AGENT only)."""
+        """The exit node opened a stream; return who is told what happens to it (role AGENT only).
+
+        The stream may be answered or reset at once; the session must not be closed from within.
+        """
 
     def session_draining(self, code: CloseCode, detail: str) -> None:
         """The peer finishes what is under way and wants nothing new."""
@@ -120,6 +131,7 @@ class Session:
         self._own_window = INITIAL_WINDOW_BYTES
         self._out: list[bytes | memoryview] = []
         self._out_bytes = 0
+        self._pongs_waiting = 0
         self._turns: deque[Stream] = deque()
         self._started_s = self._heard_s = now
         self._pinged_s = now
@@ -179,12 +191,14 @@ class Session:
             if stream.queued_bytes:
                 stream._send_turn()
         out, self._out, self._out_bytes = self._out, [], 0
+        self._pongs_waiting = 0
         return out
 
     def connection_lost(self, detail: str = "") -> None:
         """The link is gone without a word; nothing can be sent any more."""
         self._finish(CloseCode.CONNECTION_LOST, detail)
         self._out.clear()
+        self._out_bytes = 0
         self._turns.clear()
 
     def tick(self, now: float) -> float:
@@ -225,7 +239,7 @@ class Session:
         """Open a stream with an OPEN frame (role EXIT_NODE).
 
         Returns:
-            None when the peer's limit of streams is reached.
+            None when the peer's limit of streams is reached, or the link is far behind.
 
         Raises:
             LocalMisuse: the session is not open or draining, or this is an agent's.
@@ -234,7 +248,7 @@ class Session:
             raise LocalMisuse("streams are opened by exit nodes, on open sessions")
         if len(payload) > MAX_HEAD_PAYLOAD_BYTES:
             raise LocalMisuse(f"a head of {len(payload)} bytes, limit {MAX_HEAD_PAYLOAD_BYTES}")
-        if len(self._streams) >= self._max_streams:
+        if len(self._streams) >= self._max_streams or self._out_bytes > _MAX_BACKLOG_BYTES:
             return None
         stream_id = self._newest_id % MAX_STREAM_ID + 1
         while stream_id in self._streams:  # only after 2^32 streams, where ids start again
@@ -274,11 +288,12 @@ class Session:
             return
         hello = handshake.hello
         assert hello is not None  # noqa: S101 - a grant comes after a hello; tells the type checker
-        self._max_streams = hello.max_streams
         if self.role is Role.AGENT:
+            self._max_streams = hello.max_streams
             self._own_window, self._peer_window = hello.initial_window, outcome.initial_window
             self.ping_interval_s = outcome.ping_interval_s
         else:
+            self._max_streams = min(hello.max_streams, MAX_STREAMS)  # what an agent asks for bounds nothing
             self._own_window, self._peer_window = outcome.initial_window, hello.initial_window
         self.state = SessionState.OPEN
         self._send_ping(now)  # the round trip is wanted before the first window can grow
@@ -288,7 +303,8 @@ class Session:
         if kind == FrameType.PING:
             if len(payload) != _PING.size:
                 raise ProtocolViolation(f"PING of {len(payload)} bytes")
-            if self._out_bytes > _MAX_CONTROL_BACKLOG_BYTES:
+            self._pongs_waiting += 1
+            if self._pongs_waiting > _MAX_PONGS_WAITING:
                 raise ProtocolViolation("pings are sent but their answers not read")
             self._emit(FrameType.PONG, CONTROL_STREAM, payload)
         elif kind == FrameType.PONG:
@@ -307,11 +323,8 @@ class Session:
         self.round_trip_s = min(self.round_trip_s or self.last_round_trip_s, self.last_round_trip_s)
 
     def _receive_goaway(self, payload: bytes) -> None:
-        code_number, detail = _unpack_code(payload)
-        try:
-            code = CloseCode(code_number)
-        except ValueError:
-            code = CloseCode.INTERNAL
+        number, detail = _unpack_code(payload)
+        code = _CLOSE_CODES.get(number, CloseCode.INTERNAL)
         if code is CloseCode.DRAINING:
             self.draining = True
             self._handler.session_draining(code, detail)
@@ -321,15 +334,19 @@ class Session:
     def _receive_for_no_stream(self, kind: int, stream_id: int, payload: bytes, now: float) -> None:
         # Serial number arithmetic (RFC 1982), since ids start again after 2^32 streams.
         is_new = 0 < (stream_id - self._newest_id) & MAX_STREAM_ID < _HALF_SPACE
-        if not is_new:
+        if not is_new and kind != FrameType.OPEN:
             return  # late: the stream was reset while this was on its way
         if kind != FrameType.OPEN or self.role is Role.EXIT_NODE:
             raise ProtocolViolation(f"{FrameType(kind).name} for stream {stream_id}, which was never opened")
+        if not is_new:
+            raise ProtocolViolation(f"OPEN of stream {stream_id} after {self._newest_id}")
         if len(self._streams) >= self._max_streams:
             raise ProtocolViolation(f"more than {self._max_streams} streams")
         stream = self._add_stream(stream_id, now)
         if self.draining:
             stream.reset(ResetCode.REFUSED_STREAM, "draining")
+        elif self._out_bytes > _MAX_BACKLOG_BYTES:
+            stream.reset(ResetCode.REFUSED_STREAM, "the link is far behind")
         else:
             stream.sink = self._handler.stream_opened(stream, payload)
 
@@ -352,11 +369,7 @@ class Session:
         elif kind == FrameType.RESET:
             number, detail = _unpack_code(payload)
             stream._move(StreamEvent.RECEIVE_RESET)
-            try:
-                code = ResetCode(number)
-            except ValueError:
-                code = ResetCode.INTERNAL
-            stream.sink.reset_received(code, detail)
+            stream.sink.reset_received(_RESET_CODES.get(number, ResetCode.INTERNAL), detail)
         elif kind == FrameType.CREDIT:
             if len(payload) != _CREDIT.size:
                 raise ProtocolViolation(f"CREDIT of {len(payload)} bytes")
@@ -416,13 +429,14 @@ class Session:
             return
         self.state = SessionState.CLOSED
         for stream in list(self._streams.values()):
-            stream._move(StreamEvent.RECEIVE_RESET)
-            stream.sink.reset_received(ResetCode.LINK_LOST, detail)
+            # A sink that is told may cut another stream, which then needs no telling.
+            if stream._move(StreamEvent.RECEIVE_RESET):
+                stream.sink.reset_received(ResetCode.LINK_LOST, detail)
         self._handler.session_closed(code, detail)
 
 
 def _pack_code(code: int, detail: str) -> bytes:
-    return _CODE.pack(code) + detail.encode()[:_MAX_DETAIL_BYTES]
+    return _CODE.pack(code) + detail.encode(errors="replace")[:_MAX_DETAIL_BYTES]
 
 
 def _unpack_code(payload: bytes) -> tuple[int, str]:
