@@ -1,0 +1,158 @@
+"""Which hop of the path failed, told from an answer or from an error.
+
+The path of a request, and back::
+
+    visitor → exit node → link → client → application
+"""
+
+import enum
+import socket
+from dataclasses import dataclass
+
+import requests
+
+ERROR_HEADER = "Tunelab-Error"
+
+
+class Hop(enum.Enum):
+    """A place on the path, in its order; the value is its Spanish name."""
+
+    VISITOR = "visitante"
+    EXIT_NODE = "nodo de salida"
+    LINK = "enlace"
+    CLIENT = "cliente"
+    APP = "aplicación"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What went wrong: the hop, why it is thought to be that one, and what to do. The texts are Spanish."""
+
+    hop: Hop
+    reason: str
+    advice: str
+
+
+# The exit node's stable codes, each with the hop it accuses.
+FAULT_OF_CODE = {
+    "no-client": Fault(
+        Hop.CLIENT,
+        "El nodo de salida atiende, pero ningún cliente está conectado para este nombre.",
+        "Inicie «tunnel client» y mire si dice que se conectó.",
+    ),
+    "unknown-host": Fault(
+        Hop.EXIT_NODE,
+        "El nodo de salida no conoce el nombre que se le pidió.",
+        "Use un nombre de los que dio el cliente en --upstream, o un cliente sin nombre, que los toma todos.",
+    ),
+    "upstream-refused": Fault(
+        Hop.APP,
+        "La petición llegó hasta el cliente, pero nada escucha en su --upstream.",
+        "Inicie la aplicación («gtd-app serve») y compare su puerto con el de --upstream.",
+    ),
+    "upstream-timeout": Fault(
+        Hop.APP,
+        "La petición llegó hasta la aplicación, que no respondió a tiempo.",
+        "Mire si la aplicación está ocupada o detenida.",
+    ),
+    "upstream-closed": Fault(
+        Hop.APP,
+        "La aplicación cerró la conexión sin terminar su respuesta.",
+        "Mire los mensajes de la aplicación: pudo haberse detenido.",
+    ),
+    "upstream-protocol": Fault(
+        Hop.APP,
+        "Lo que escucha en --upstream no responde en HTTP.",
+        "Compare el puerto de --upstream con el de la aplicación.",
+    ),
+    "link-lost": Fault(
+        Hop.LINK,
+        "La conexión entre el cliente y el nodo de salida se cortó mientras la petición iba en camino.",
+        "Repita la petición: el cliente se vuelve a conectar solo.",
+    ),
+    "too-many-streams": Fault(
+        Hop.LINK,
+        "El enlace lleva ya todas las peticiones que admite a la vez.",
+        "Espere a que terminen algunas y repita.",
+    ),
+    "draining": Fault(
+        Hop.EXIT_NODE,
+        "El nodo de salida se está apagando.",
+        "Espere a que vuelva a estar en marcha.",
+    ),
+    "bad-request": Fault(
+        Hop.VISITOR,
+        "El nodo de salida no entendió la petición.",
+        "Revise con qué se hizo la petición, y si hay un intermediario que la cambie.",
+    ),
+    "uri-too-long": Fault(Hop.VISITOR, "La dirección pedida es demasiado larga.", "Acórtela."),
+    "headers-too-large": Fault(
+        Hop.VISITOR, "Las cabeceras de la petición son demasiado grandes.", "Acórtelas."
+    ),
+    "body-too-large": Fault(Hop.VISITOR, "El cuerpo de la petición es demasiado grande.", "Acórtelo."),
+}
+
+
+def fault_of_answer(response: requests.Response, *, wanted: str) -> Fault:
+    """Return the fault behind an answer of the public side that is not the `wanted` one."""
+    code = response.headers.get(ERROR_HEADER)
+    if code in FAULT_OF_CODE:
+        return FAULT_OF_CODE[code]
+    if code is not None:
+        return Fault(
+            Hop.EXIT_NODE, f"El nodo de salida respondió con el error «{code}».", "Mire sus mensajes."
+        )
+    return Fault(
+        Hop.APP,
+        f"Se esperaba {wanted} y la respuesta fue {response.status_code} {response.reason}, que no es un "
+        "error del túnel.",
+        "Mire qué aplicación atiende al otro lado: ¿es gtd-app?",
+    )
+
+
+def fault_of_error(error: requests.RequestException, url: str) -> Fault:
+    """Return the fault behind a request to the public side at `url` that got no answer."""
+    if _caused_by(error, socket.gaierror):
+        return Fault(
+            Hop.VISITOR, f"El nombre de {url} no existe o no se pudo averiguar.", "Revise cómo está escrito."
+        )
+    if isinstance(error, requests.ConnectTimeout):
+        return Fault(
+            Hop.EXIT_NODE,
+            f"{url} no contesta.",
+            "Revise la dirección, que la máquina esté encendida y que su cortafuegos deje entrar al puerto.",
+        )
+    if isinstance(error, requests.ReadTimeout):
+        return Fault(
+            Hop.EXIT_NODE, f"{url} aceptó la petición y no la respondió.", "Mire los mensajes del servidor."
+        )
+    if _caused_by(error, ConnectionRefusedError):
+        return Fault(Hop.EXIT_NODE, f"Nada escucha en {url}.", "Inicie «tunnel server» y compare el puerto.")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return Fault(
+            Hop.VISITOR, "El proxy de su red no dejó pasar la petición.", "Revise HTTP_PROXY y NO_PROXY."
+        )
+    return Fault(
+        Hop.EXIT_NODE,
+        f"La conexión con {url} se cortó antes de la respuesta.",
+        "Compruebe que en ese puerto atiende «tunnel server» y mire sus mensajes.",
+    )
+
+
+def local_fault(error: requests.RequestException, url: str) -> Fault:
+    """Return the fault behind a request to the application itself, at `url`, that got no answer."""
+    if _caused_by(error, ConnectionRefusedError):
+        return Fault(
+            Hop.APP, f"Nada escucha en {url}.", "Inicie la aplicación («gtd-app serve») y compare el puerto."
+        )
+    return Fault(Hop.APP, f"{url} no respondió.", "Mire los mensajes de la aplicación.")
+
+
+def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+    """Say whether `kind` is in the chain of causes: requests and urllib3 wrap the system's error."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, kind):
+            return True
+        link = link.__cause__ or link.__context__
+    return False
