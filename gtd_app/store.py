@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -79,8 +79,10 @@ class TaskStore:
         self.path = path if self._in_memory else _absolute(path)
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        # An in-memory database belongs to its connection: there is exactly one, and transactions take turns.
-        self._turn = threading.Semaphore(1) if self._in_memory else None
+        # Writers of this process take turns here: SQLite's own way of waiting is to ask again and again, which
+        # is slow with many. An in-memory database belongs to its connection: there is exactly one, and readers
+        # take turns too.
+        self._turn = threading.Lock()
         self._closed = False
         self._identity: tuple[int, int] | None = None
         self.created = self._prepare()
@@ -166,20 +168,15 @@ class TaskStore:
     @contextmanager
     def _transaction(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
         """Run the block in one transaction: commit at its end, roll back when it raises."""
-        if self._turn is not None:
-            self._turn.acquire()
-        try:
-            with _explaining(self.path):
-                connection = self._take()
-                try:
-                    connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-                    yield connection
-                    connection.execute("COMMIT")
-                finally:
-                    self._give_back(connection)
-        finally:
-            if self._turn is not None:
-                self._turn.release()
+        turn = self._turn if writing or self._in_memory else nullcontext()
+        with turn, _explaining(self.path):
+            connection = self._take()
+            try:
+                connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                self._give_back(connection)
 
     def _take(self) -> sqlite3.Connection:
         if self._identity is not None and _identity(self.path) != self._identity:
@@ -237,7 +234,9 @@ class TaskStore:
         with _explaining(self.path):
             connection = self._connect()
             try:
+                connection.execute("BEGIN")  # one look: another program may be making the file right now
                 _refuse_foreign(connection, self.path)  # before anything is written to it
+                connection.execute("COMMIT")
                 _prefer_write_ahead_log(connection)
                 connection.execute("BEGIN IMMEDIATE")
                 # Looked at again under the lock: two programs may start on one new file at once.

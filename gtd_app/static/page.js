@@ -29,6 +29,8 @@
   let changes = 0; // orders sent by this page and not answered yet
   let round = 0; // counts the readings, so that one that a change has overtaken is thrown away
   let timer = null;
+  let shownState = "waiting";
+  let shownReason = "";
 
   // Talking to the API
 
@@ -46,25 +48,25 @@
     try {
       response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
     } catch {
-      throw new Unreachable("No hay respuesta de la aplicación.");
+      throw new Unreachable("Nadie responde en esta dirección.");
     }
     if (response.status === 304) {
-      return { response, document: null };
+      return { response, answer: null };
     }
-    let document;
+    let answer;
     try {
-      document = await response.json();
+      answer = await response.json();
     } catch {
       // Not ours: a proxy or the tunnel answered in the application's place.
       throw new Unreachable(`En lugar de la aplicación llegó una respuesta HTTP ${response.status}.`);
     }
     if (response.status >= 500) {
-      throw new Unreachable(document?.error?.message ?? `La aplicación respondió HTTP ${response.status}.`);
+      throw new Unreachable(answer?.error?.message ?? `La aplicación respondió HTTP ${response.status}.`);
     }
     if (!response.ok) {
-      throw new Refusal(document?.error?.message ?? `HTTP ${response.status}`, document?.error?.field);
+      throw new Refusal(answer?.error?.message ?? `HTTP ${response.status}`, answer?.error?.field);
     }
-    return { response, document };
+    return { response, answer };
   }
 
   const send = (method, url, body) =>
@@ -77,14 +79,14 @@
   async function refresh() {
     const mine = ++round;
     try {
-      const { response, document } = await ask(tasksUrl, etag ? { headers: { "If-None-Match": etag } } : {});
+      const { response, answer } = await ask(tasksUrl, etag ? { headers: { "If-None-Match": etag } } : {});
       if (mine !== round) {
         return;
       }
       showLink("live");
-      if (document) {
+      if (answer) {
         etag = response.headers.get("ETag");
-        show(document.tasks);
+        show(answer.tasks);
       }
     } catch (error) {
       if (mine === round) {
@@ -132,17 +134,16 @@
 
   function showLink(state, reason = "") {
     const lost = state === "lost";
+    if (state === shownState && reason === shownReason) {
+      return; // an alert that is written again is read aloud again
+    }
+    shownState = state;
+    shownReason = reason;
     byId("link-state").dataset.state = state;
     byId("link-text").textContent = lost ? "Sin conexión" : "Se actualiza sola";
-    const banner = byId("banner");
-    if (!lost) {
-      banner.hidden = true;
-    } else if (banner.hidden || byId("banner-reason")?.textContent !== reason) {
-      // Set only when it changes: an alert is read aloud each time.
-      byId("banner-title").textContent = "Sin conexión con la aplicación.";
-      byId("banner-text").textContent = `${reason} Esta página vuelve a intentarlo sola.`;
-      banner.hidden = false;
-    }
+    byId("banner").hidden = !lost;
+    byId("banner-title").textContent = lost ? "Sin conexión con la aplicación." : "";
+    byId("banner-text").textContent = lost ? `${reason} Esta página vuelve a intentarlo sola.` : "";
   }
 
   function show(tasks) {
@@ -183,7 +184,7 @@
     const box = row.querySelector(".done");
     box.id = `task-${id}`;
     row.querySelector(".task-title").htmlFor = box.id;
-    row.querySelector(".number").textContent = `n.º ${id}`;
+    row.querySelector(".number").textContent = `id ${id}`;
     box.addEventListener("change", () => complete(id, box));
     row.querySelector(".delete").addEventListener("click", () => erase(id, row));
     rows.set(id, row);
@@ -212,6 +213,7 @@
     }
     row.remove();
     rows.delete(id);
+    ours.delete(id); // after a reset the number may come back, as somebody else's
   }
 
   function markFresh(row) {
@@ -255,8 +257,8 @@
     }
     try {
       await change(async () => {
-        const { document } = await send("POST", tasksUrl, words);
-        ours.add(document.task.id);
+        const { answer } = await send("POST", tasksUrl, words);
+        ours.add(answer.task.id);
       });
       showFormError("");
       form.reset();
