@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
+from importlib.resources import files
+from string import Template
 
 __all__ = ["FAULTS", "Fault", "error_response", "reason_phrase"]
 
@@ -79,39 +81,7 @@ FAULTS = _by_code(
 )  # fmt: skip
 """Every code that ``Tunelab-Error`` may carry."""
 
-_PAGE = """<!doctype html>
-<html lang="es">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{status} · {title}</title>
-<style>
-:root {{ color-scheme: light dark; --ok: light-dark(#1b6e3c, #7ad39b); --bad: light-dark(#a61b1b, #ff9d94);
-  --dim: light-dark(#5c6370, #9aa3b2); --line: light-dark(#d5d9e0, #3a404b); }}
-body {{ font: 1.05rem/1.55 system-ui, sans-serif; max-width: 44rem; margin: 12vh auto 4rem; padding: 0 1.25rem;
-  background: light-dark(#fbfbfd, #15181d); color: light-dark(#1c2026, #e7eaf0); }}
-h1 {{ font-size: 1.55rem; line-height: 1.25; margin: .2rem 0 .6rem; }}
-ol {{ list-style: none; display: flex; flex-wrap: wrap; gap: .5rem; padding: 0; margin: 2.2rem 0; }}
-li {{ flex: 1 1 7rem; border: 1px solid var(--line); border-radius: .6rem; padding: .6rem .7rem; font-size: .92rem; }}
-li b {{ display: block; font-size: .85rem; }}
-.ok b {{ color: var(--ok); }} .bad {{ border-color: var(--bad); border-width: 2px; }} .bad b {{ color: var(--bad); }}
-.off {{ color: var(--dim); }}
-footer {{ color: var(--dim); font-size: .9rem; border-top: 1px solid var(--line); padding-top: .8rem; }}
-code {{ font-size: .95em; }}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{advice}</p>
-<ol aria-label="Camino de la petición">
-{hops}
-</ol>
-</main>
-<footer>Error {status} · código <code>{code}</code> · respuesta del nodo de salida, no de la aplicación</footer>
-</body>
-</html>
-"""
+_PAGE = Template(files("tunnel.http").joinpath("error_page.html").read_text(encoding="utf-8"))
 
 
 def reason_phrase(status: int) -> bytes:
@@ -163,7 +133,7 @@ def _render_html(fault: Fault) -> str:
         if hop < fault.hop:
             kind, mark = "ok", "✓ bien"
         items.append(f'<li class="{kind}"><b>{mark}</b>{escape(name)}</li>')
-    return _PAGE.format(
+    return _PAGE.substitute(
         status=fault.status,
         code=fault.code,
         title=escape(fault.title),

@@ -19,6 +19,7 @@ from tunnel.http.errors import BadMessage
 
 __all__ = [
     "HEAD_END",
+    "MAX_HOST_BYTES",
     "NO_CONTENT",
     "UNKNOWN_LENGTH",
     "Fields",
@@ -38,6 +39,9 @@ NO_CONTENT = -1
 
 UNKNOWN_LENGTH = -2
 """A length: there may be content, and only its end tells how much."""
+
+MAX_HOST_BYTES = 261
+"""A domain name has at most 255 bytes (RFC 1035, section 2.3.4); a colon and a port follow."""
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/(\d)\.(\d)\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
@@ -267,7 +271,7 @@ def _parse_target(method: bytes, target: bytes, hosts: list[bytes], is_http_11: 
     if len(hosts) > 1 or (is_http_11 and not hosts):
         raise BadMessage("Host must be given once")  # RFC 9112, section 3.2
     host = hosts[0] if hosts else b""
-    if host and not _HOST.fullmatch(host):
+    if len(host) > MAX_HOST_BYTES or (host and not _HOST.fullmatch(host)):
         raise BadMessage("malformed Host")
     if b"#" in target:
         raise BadMessage("a fragment in the request target")  # RFC 9112, section 3.2.1
@@ -278,7 +282,7 @@ def _parse_target(method: bytes, target: bytes, hosts: list[bytes], is_http_11: 
             raise BadMessage("* is a target for OPTIONS alone")  # RFC 9112, section 3.2.4
         return target, host
     absolute = _ABSOLUTE_FORM.fullmatch(target)
-    if absolute is None or not _HOST.fullmatch(absolute[1]):
+    if absolute is None or len(absolute[1]) > MAX_HOST_BYTES or not _HOST.fullmatch(absolute[1]):
         raise BadMessage("malformed request target")
     # RFC 9112, section 3.2.2: the target's authority stands in for whatever Host said.
     path = absolute[2]

@@ -1,0 +1,92 @@
+"""Which client serves which name.
+
+A name is a host name in lower case or ``*``, which stands for every name that nobody claimed.  The table
+also remembers the names that were served once: a visitor is then told that the client is away (503)
+rather than that the name is wrong (404).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from tunnel.config import CATCH_ALL
+
+__all__ = ["Holder", "Route", "RoutingTable", "normalize_host"]
+
+
+class Holder(Protocol):
+    """A client, as the table sees it."""
+
+    @property
+    def key_id(self) -> str:
+        """The key id of the token that it proved to hold."""
+
+
+H = TypeVar("H", bound=Holder)
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[H]):
+    """Who serves a name, and the name's index in that client's claim."""
+
+    holder: H
+    index: int
+
+
+class RoutingTable(Generic[H]):
+    """Names to clients.  Each name has one holder; its token may move it to another link."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route[H]] = {}
+        self._known: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def held_by_others(self, names: tuple[str, ...], key_id: str) -> str | None:
+        """Return the first of ``names`` that a client with another token holds, or None."""
+        for name in names:
+            route = self._routes.get(name)
+            if route is not None and route.holder.key_id != key_id:
+                return name
+        return None
+
+    def claim(self, names: tuple[str, ...], holder: H) -> list[H]:
+        """Give ``names`` to ``holder``.
+
+        Returns:
+            The holders that lost a name by it; each has lost all of its names.
+        """
+        replaced: dict[int, H] = {}
+        for name in names:
+            route = self._routes.get(name)
+            if route is not None and route.holder is not holder:
+                replaced[id(route.holder)] = route.holder
+        for former in replaced.values():
+            self.release(former)
+        for index, name in enumerate(names):
+            self._routes[name] = Route(holder, index)
+        self._known.update(names)
+        return list(replaced.values())
+
+    def release(self, holder: H) -> None:
+        """Take every name from ``holder``."""
+        for name in [name for name, route in self._routes.items() if route.holder is holder]:
+            del self._routes[name]
+
+    def find(self, name: str) -> Route[H] | None:
+        """Return who serves ``name`` (normalized), or None."""
+        return self._routes.get(name) or self._routes.get(CATCH_ALL)
+
+    def is_known(self, name: str) -> bool:
+        """Whether ``name`` was served once, or nothing was yet, so that nobody can say."""
+        return not self._known or name in self._known or CATCH_ALL in self._known
+
+
+def normalize_host(host: bytes) -> str:
+    """Return the name in a Host field: lower case, without the port and the root's dot."""
+    text = host.decode("latin-1").lower()
+    if text.startswith("["):
+        return text.partition("]")[0] + "]"
+    return text.partition(":")[0].rstrip(".")

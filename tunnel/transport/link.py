@@ -1,0 +1,251 @@
+"""The link: one websocket with a session inside.
+
+The websockets library's sans-I/O protocol runs inside an ``asyncio.Protocol``; compression is off (what
+passes is mostly compressed or small, and deflate costs more than the network).  All frames of one turn
+of the event loop leave in one websocket message, which is worth a factor of two in CPU per request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import cast
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidMessage, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from tunnel.protocol.errors import CloseCode
+from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
+
+__all__ = ["CONTROL_PATH", "MAX_MESSAGE_BYTES", "SUBPROTOCOL", "AgentLink", "ExitNodeLink", "Link"]
+
+CONTROL_PATH = "/.tunelab/link"
+SUBPROTOCOL = Subprotocol("tunelab.v1")
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""One websocket message, received or sent."""
+
+_BATCH_BYTES = 256 * 1024
+"""How much of the session's output is taken at once; between 64 KiB and 1 MiB the speed is the same."""
+
+_HIGH_WATER_BYTES = 512 * 1024
+"""Unsent bytes in the transport above which the session keeps its output, so that streams take turns."""
+
+_CLOSE_GRACE_S = 1.0
+
+_ws_log = logging.getLogger("tunnel.websocket")
+_ws_log.setLevel(logging.WARNING)  # the library's DEBUG prints payloads
+
+
+class Link(asyncio.Protocol):
+    """What both ends of a link do alike.  ``session`` is set by the subclass before any data flows."""
+
+    def __init__(self, ws: ClientProtocol | ServerProtocol) -> None:
+        self._ws = ws
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._flush_scheduled = False
+        self._write_paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_up = False  # the websocket's own handshake is over
+        self.session: Session
+        self.peer = "?"  # address of the other side, for logs
+
+    # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio: the TCP connection (or its TLS) is up."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        peer = transport.get_extra_info("peername")
+        self.peer = f"{peer[0]}:{peer[1]}" if peer else "?"
+        self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._tick)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio: bytes of the websocket."""
+        ws = self._ws
+        ws.receive_data(data)
+        now = self._loop.time()
+        for event in ws.events_received():
+            if not isinstance(event, Frame):
+                self._http_received(event)
+            elif event.opcode is Opcode.BINARY or event.opcode is Opcode.CONT:
+                self.session.receive_data(cast(bytes, event.data), now)
+            elif event.opcode is Opcode.TEXT:
+                self.session.close(CloseCode.PROTOCOL_ERROR, "a text message")
+        self._write_ws()
+        if ws.close_expected():
+            self.session.connection_lost("the websocket was closed")
+            self._close_soon()
+
+    def eof_received(self) -> bool:
+        """Called by asyncio: the peer ended the connection."""
+        self._ws.receive_eof()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio: the connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.session.connection_lost(str(exc) if exc else "the connection was closed")
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        """Called by asyncio: the socket takes no more for now."""
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        """Called by asyncio: there is room again."""
+        self._write_paused = False
+        self.schedule_flush()
+
+    # ── the session's side ───────────────────────────────────────────────────────────────────────
+
+    def schedule_flush(self) -> None:
+        """Send what the session has, at the end of this turn of the event loop."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def abort(self) -> None:
+        """Drop the connection without another word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if not self._is_up or self._transport is None:
+            return
+        session = self.session
+        ws = self._ws
+        while session.has_output and not self._write_paused and ws.state is State.OPEN:
+            data = b"".join(session.data_to_send(_BATCH_BYTES))
+            for start in range(0, len(data), MAX_MESSAGE_BYTES):
+                ws.send_binary(data[start : start + MAX_MESSAGE_BYTES])
+            self._write_ws()
+        if session.is_closed and not session.has_output:
+            if ws.state is State.OPEN:
+                ws.send_close(1002 if session.error else 1000)
+                self._write_ws()
+            self._close_soon()
+
+    def _write_ws(self) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        for data in self._ws.data_to_send():
+            if data:
+                transport.write(data)
+            elif transport.can_write_eof():
+                transport.write_eof()
+
+    def _close_soon(self) -> None:
+        """Close after what is buffered has left, or after a grace for a peer that does not read."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.close()
+            self._loop.call_later(_CLOSE_GRACE_S, transport.abort)
+
+    def _session_up(self) -> None:
+        """The websocket's handshake is over; the session's may begin."""
+        self._is_up = True
+        self.schedule_flush()
+        self.reschedule_tick()
+
+    def reschedule_tick(self) -> None:
+        """Ask the session again when it wants to be called."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tick()
+
+    def _tick(self) -> None:
+        if not self._is_up:
+            self.abort()  # the websocket's handshake took too long
+            return
+        deadline = self.session.tick(self._loop.time())
+        if deadline != float("inf"):
+            self._timer = self._loop.call_at(deadline, self._tick)
+        elif self._write_paused:
+            self.abort()  # nothing can be said to a peer that does not read
+        else:
+            self.schedule_flush()
+
+    def _http_received(self, message: Request | Response) -> None:
+        raise NotImplementedError
+
+
+class ExitNodeLink(Link):
+    """The exit node's end: answers the websocket's handshake."""
+
+    _ws: ServerProtocol
+
+    def __init__(self) -> None:
+        super().__init__(
+            ServerProtocol(subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES, logger=_ws_log)
+        )
+        self.dialled_host = ""  # what the agent called this exit node
+
+    def _http_received(self, message: Request | Response) -> None:
+        assert isinstance(message, Request)  # noqa: S101 - a server receives requests only
+        ws = self._ws
+        if message.path.partition("?")[0] != CONTROL_PATH:
+            response = ws.reject(404, "Este es el puerto de control del túnel: aquí llama «tunnel client».\n")
+        else:
+            response = ws.accept(message)
+            if response.status_code == 101 and ws.subprotocol != SUBPROTOCOL:
+                response = ws.reject(400, f"El subprotocolo de este nodo de salida es {SUBPROTOCOL}.\n")
+        ws.send_response(response)
+        if response.status_code == 101:
+            self.dialled_host = message.headers.get("Host", "")
+            self._session_up()
+        else:
+            self._write_ws()
+            self._close_soon()
+
+
+class AgentLink(Link):
+    """The agent's end: starts the websocket's handshake.
+
+    Args:
+        url: ``ws://HOST:PORT`` or ``wss://HOST:PORT``, without a path.
+    """
+
+    _ws: ClientProtocol
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            ClientProtocol(
+                parse_uri(url + CONTROL_PATH),
+                subprotocols=[SUBPROTOCOL],
+                max_size=MAX_MESSAGE_BYTES,
+                logger=_ws_log,
+            )
+        )
+
+    @property
+    def not_a_tunnel(self) -> str:
+        """What the far side is instead of an exit node, or "" while it may be one."""
+        error = self._ws.handshake_exc
+        if error is None:
+            return "" if self._is_up or self._ws.state is State.CONNECTING else "no subprotocol was agreed on"
+        if isinstance(error, InvalidStatus):
+            return f"HTTP {error.response.status_code}"
+        return "it does not speak HTTP" if isinstance(error, InvalidMessage) else str(error)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio: the connection is up."""
+        super().connection_made(transport)
+        self._ws.send_request(self._ws.connect())
+        self._write_ws()
+
+    def _http_received(self, message: Request | Response) -> None:
+        if self._ws.handshake_exc is None and self._ws.subprotocol == SUBPROTOCOL:
+            self._session_up()
+        else:
+            self._close_soon()

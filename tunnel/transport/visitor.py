@@ -1,0 +1,405 @@
+"""A visitor's connection: read strictly, request by request, each routed by itself.
+
+Requests that are pipelined wait, unparsed, until the answer before them is complete.  Reading goes on
+meanwhile, up to a limit: that is how a visitor who leaves is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from enum import Enum, auto
+from typing import Protocol, cast
+
+from tunnel.config import VisitorLimits
+from tunnel.http.body import BodyReader, ChunkedBody, LengthBody
+from tunnel.http.error_pages import FAULTS, Fault, error_response
+from tunnel.http.errors import BadMessage
+from tunnel.http.fields import find_field, request_fields
+from tunnel.http.head import UNKNOWN_LENGTH, RequestHead, find_head_end, parse_request_head
+from tunnel.http.wire import encode_open
+from tunnel.protocol.session import Session
+from tunnel.transport.exchange import VisitorExchange
+from tunnel.transport.link import CONTROL_PATH
+
+__all__ = ["Edge", "VisitorConnection"]
+
+_log = logging.getLogger(__name__)
+
+_RESERVED_PREFIX = CONTROL_PATH[: CONTROL_PATH.rindex("/") + 1].encode()
+_CONTROL_REQUEST = b"GET " + CONTROL_PATH.encode()
+
+_MAX_DRAINED_BYTES = 64 * 1024
+"""Content of a request that was answered with a fault: up to this it is read and dropped, so that the
+connection can go on; above it the connection is closed."""
+
+
+class Edge(Protocol):
+    """What visitors' connections need of the exit node."""
+
+    limits: VisitorLimits
+    is_draining: bool
+
+    def find(self, host: bytes) -> tuple[Session, int] | Fault:
+        """Return the session and the name's index there for a Host, or why there is none."""
+
+    def visitor_connected(self, connection: VisitorConnection) -> None:
+        """A visitor came."""
+
+    def visitor_gone(self, connection: VisitorConnection) -> None:
+        """A visitor's connection is closed."""
+
+    def link_arrived(self, transport: asyncio.Transport, data: bytes) -> bool:
+        """A client calls on this port: take its connection over, or return False."""
+
+
+class _State(Enum):
+    HEAD = auto()  # between requests, or reading a head
+    CONTENT = auto()  # reading a request's content
+    ANSWER = auto()  # the request is complete, its answer is not
+    RAW = auto()  # after a 101
+    LINGER = auto()  # answered early: dropping what still comes, so that the answer is seen
+
+
+class VisitorConnection(asyncio.Protocol):
+    """One TCP connection of a visitor's, on the data plane."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._visitor_ip = ""
+        self._state = _State.HEAD
+        self._buffer = b""
+        self._body: BodyReader | None = None
+        self._exchange: VisitorExchange | None = None
+        self._is_first = True
+        self._is_advancing = False
+        self._is_read_paused = False
+        self.is_write_paused = False
+        self.name = "?"
+        self.deadline = float("inf")
+
+    # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio: a visitor came."""
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        if peer:
+            self._visitor_ip = peer[0].partition("%")[0]
+            self.name = f"{peer[0]}:{peer[1]}"
+        self.deadline = self.now() + self._edge.limits.head_timeout_s
+        self._edge.visitor_connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio: bytes of a request."""
+        if self._state is _State.RAW:
+            self._send_content(data)
+        elif self._state is not _State.LINGER:
+            self._buffer = self._buffer + data if self._buffer else data
+            self._advance()
+
+    def eof_received(self) -> bool:
+        """Called by asyncio: the visitor ended its direction.
+
+        After a 101 that is a half-close.  Before, it is how a visitor leaves: browsers and libraries do
+        not end their direction while they wait for an answer.
+        """
+        if self._state is _State.RAW and self._exchange is not None:
+            self._exchange.end_content()
+            return not self._exchange.is_answered  # True: keep the other direction open
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio: the visitor is gone."""
+        self._transport = None
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.cancel()
+        self._edge.visitor_gone(self)
+
+    def pause_writing(self) -> None:
+        """Called by asyncio: the visitor reads too slowly."""
+        self.is_write_paused = True
+
+    def resume_writing(self) -> None:
+        """Called by asyncio: the visitor has read."""
+        self.is_write_paused = False
+        if self._exchange is not None:
+            self._exchange.write_resumed()
+
+    # ── the exchange's side ──────────────────────────────────────────────────────────────────────
+
+    def now(self) -> float:
+        """The event loop's time, in seconds."""
+        return self._loop.time()
+
+    @property
+    def may_keep_alive(self) -> bool:
+        """Whether another request may follow on this connection."""
+        return not self._edge.is_draining
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the visitor."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        """End our direction (after a 101)."""
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def abort(self) -> None:
+        """Break the connection: the visitor sees that the answer is not whole."""
+        self._exchange = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._is_read_paused and self._transport is not None:
+            self._is_read_paused = False
+            self._transport.resume_reading()
+
+    def go_raw(self) -> None:
+        """After a 101: what was read ahead, and all that comes, passes as it is."""
+        self._state = _State.RAW
+        self.deadline = float("inf")
+        self.resume_reading()
+        data, self._buffer = self._buffer, b""
+        if data:
+            self._send_content(data)
+
+    def exchange_over(self, keep_alive: bool) -> None:
+        """The answer has been written whole."""
+        self._exchange = None
+        if self._state is _State.CONTENT:
+            self._linger()  # the request is not complete, and what follows is not a new one
+        elif not keep_alive or self._edge.is_draining:
+            self._close()
+        else:
+            self._state = _State.HEAD
+            self.deadline = self.now() + self._edge.limits.idle_timeout_s
+            self.resume_reading()
+            if self._buffer:
+                self._advance()
+
+    def answer_fault(self, fault: Fault, head: RequestHead | None) -> None:
+        """Answer with an error page; go on with the connection where its state is certain."""
+        self._exchange = None
+        is_complete = self._state is not _State.CONTENT
+        is_drainable = isinstance(self._body, LengthBody) and self._body.left <= _MAX_DRAINED_BYTES
+        keep_alive = (
+            head is not None
+            and head.keep_alive
+            and self.may_keep_alive
+            and (is_complete or (is_drainable and not head.expects_continue))
+        )
+        accept = b"" if head is None else find_field(head.fields, b"accept")
+        self.write(error_response(fault, accept, keep_alive, head is None or head.method != b"HEAD"))
+        if not keep_alive:
+            self._linger()
+        elif is_complete:
+            self.exchange_over(keep_alive=True)
+        # Otherwise the rest of the content is read and, without an exchange, dropped.
+
+    # ── time ─────────────────────────────────────────────────────────────────────────────────────
+
+    def tick(self, now: float) -> None:
+        """Called by the edge a few times a second."""
+        if now >= self.deadline:
+            self._time_out()
+        elif self._is_read_paused and self._has_left():
+            self.abort()
+
+    def drain(self) -> None:
+        """Close when idle; else after the answer that is under way."""
+        if self._exchange is None and self._state is _State.HEAD and not self._buffer:
+            self._close()
+
+    def _time_out(self) -> None:
+        if self._state is _State.HEAD and not self._buffer:
+            self._close()
+        elif self._state is _State.LINGER:
+            self.abort()
+        elif self._exchange is None or not self._exchange.is_started:
+            exchange, self._exchange = self._exchange, None
+            if exchange is not None:
+                exchange.cancel()
+            self.answer_fault(FAULTS["request-timeout"], None)
+        else:
+            self._exchange.cancel()
+            self.abort()
+
+    def _has_left(self) -> bool:
+        """Whether the visitor closed while we do not read: only the kernel knows, and only Linux tells."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is None or sys.platform != "linux":
+            return False
+        state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return state in (7, 8)  # TCP_CLOSE, TCP_CLOSE_WAIT (include/net/tcp_states.h)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    def _advance(self) -> None:
+        """Read as far as the state allows.
+
+        An answer can be complete while its request is still being read here, and would come back in.
+        """
+        if self._is_advancing:
+            return
+        self._is_advancing = True
+        try:
+            while self._buffer and self._transport is not None:
+                if self._state is _State.HEAD:
+                    if not self._read_head():
+                        return
+                elif self._state is _State.CONTENT:
+                    self._read_content()
+                else:
+                    self._hold_back()
+                    return
+        except BadMessage as error:
+            self._refuse(error)
+        finally:
+            self._is_advancing = False
+
+    def _read_head(self) -> bool:
+        """Read one head and start its exchange; return False when it is not complete."""
+        limits = self._edge.limits
+        if self._is_first and self._take_link():
+            return False
+        if self._buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: an empty line before a request
+            self._buffer = self._buffer[2:]
+            return bool(self._buffer)
+        end = find_head_end(self._buffer)
+        if max(end, len(self._buffer) if end < 0 else 0) > limits.max_head_bytes:
+            if self._buffer.find(b"\r\n", 0, limits.max_target_bytes) < 0:
+                raise BadMessage("the request line is too long", 414, "uri-too-long")
+            raise BadMessage("the head is too large", 431, "headers-too-large")
+        if end < 0:
+            self.deadline = min(self.deadline, self.now() + limits.head_timeout_s)
+            return False
+        data, self._buffer = self._buffer[:end], self._buffer[end:]
+        self._is_first = False
+        head = parse_request_head(data)
+        if len(head.target) > limits.max_target_bytes:
+            raise BadMessage("the request line is too long", 414, "uri-too-long")
+        if len(head.fields) > limits.max_fields:
+            raise BadMessage("too many fields", 431, "headers-too-large")
+        self._begin(head)
+        return True
+
+    def _begin(self, head: RequestHead) -> None:
+        """Route one request, and open its stream."""
+        if head.length > 0:
+            self._body = LengthBody(head.length)
+        elif head.length == UNKNOWN_LENGTH:
+            self._body = ChunkedBody()
+        else:
+            self._body = None
+        self._state = _State.ANSWER if self._body is None else _State.CONTENT
+        self.deadline = float("inf")
+        if self._body is not None:
+            self.deadline = self.now() + self._edge.limits.body_timeout_s
+        if head.target.startswith(_RESERVED_PREFIX):
+            self.answer_fault(FAULTS["reserved-path"], head)
+            return
+        route = self._edge.find(head.host)
+        if isinstance(route, Fault):
+            self.answer_fault(route, head)
+            return
+        session, index = route
+        exchange = VisitorExchange(self, head)
+        payload = encode_open(head, index, request_fields(head, self._visitor_ip, b"http"))
+        if not exchange.start(session, payload, self.now()):
+            self.answer_fault(FAULTS["too-many-streams"], head)
+            return
+        self._exchange = exchange
+        if self._body is None:
+            exchange.end_content()
+
+    def _read_content(self) -> None:
+        body = self._body
+        assert body is not None  # noqa: S101 - the state says so
+        data, self._buffer = self._buffer, b""
+        content = body.feed(data)
+        self.deadline = self.now() + self._edge.limits.body_timeout_s
+        if content:
+            self._send_content(content)
+        if body.is_complete:
+            self._buffer = body.rest
+            self._body = None
+            self.deadline = float("inf")
+            if self._exchange is not None:
+                self._state = _State.ANSWER
+                self._exchange.end_content()
+            elif self._state is _State.CONTENT:  # answered with a fault, and now read to its end
+                self._state = _State.ANSWER
+                self.exchange_over(keep_alive=True)
+
+    def _send_content(self, content: bytes) -> None:
+        if self._exchange is not None and not self._exchange.send_content(content):
+            self._pause_reading()
+
+    def _hold_back(self) -> None:
+        """Bytes came while an answer is under way: keep some, then let the visitor wait."""
+        if len(self._buffer) > self._edge.limits.max_pipelined_bytes:
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._is_read_paused and self._transport is not None:
+            self._is_read_paused = True
+            self._transport.pause_reading()
+
+    def _take_link(self) -> bool:
+        """On a shared port, recognise a client by its first bytes and hand the connection over."""
+        start = self._buffer[: len(_CONTROL_REQUEST)]
+        if not _CONTROL_REQUEST.startswith(start):
+            self._is_first = False
+            return False
+        transport = self._transport
+        if len(start) < len(_CONTROL_REQUEST) or transport is None:
+            return False
+        self._is_first = False
+        data, self._buffer = self._buffer, b""
+        if not self._edge.link_arrived(transport, data):
+            self._buffer = data
+            return False
+        self._transport = None
+        self._edge.visitor_gone(self)
+        return True
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+    def _refuse(self, error: BadMessage) -> None:
+        """A request that breaks the rules: answer where nothing was answered yet, and close."""
+        _log.info("%s: %s", self.name, error.reason)
+        exchange, self._exchange = self._exchange, None
+        self._buffer = b""
+        if exchange is not None:
+            exchange.cancel()
+            if exchange.is_started:
+                self.abort()
+                return
+        self.answer_fault(FAULTS[error.code], None)
+
+    def _linger(self) -> None:
+        """End our direction and drop what still comes for a while, so that the answer is read.
+
+        Closing at once would make the kernel send a RST, which takes the answer away from a visitor that
+        is still sending (RFC 9112, section 9.6).
+        """
+        self._state = _State.LINGER
+        self._exchange = None
+        self._buffer = b""
+        self.deadline = self.now() + self._edge.limits.linger_s
+        self.resume_reading()
+        self.write_eof()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
