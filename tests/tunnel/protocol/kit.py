@@ -34,10 +34,14 @@ EVERYTHING = 1 << 40
 FACTOR = int(os.environ.get("TUNELAB_HYPOTHESIS_FACTOR", "1"))
 
 
-def examples(count: int, **more: int) -> settings:
+def examples(count: int, steps: int = 50) -> settings:
     """Return settings for ``count`` examples: the same ones each time, unless a factor asks for more."""
     return settings(
-        max_examples=count * FACTOR, derandomize=FACTOR == 1, database=None, deadline=None, **more
+        max_examples=count * FACTOR,
+        stateful_step_count=steps,
+        derandomize=FACTOR == 1,
+        database=None,
+        deadline=None,
     )
 
 
