@@ -2,8 +2,8 @@
 
 The map of this folder: `demo`, `test` and `check` are the commands; each refuses an old Python
 (`_version_gate`) and calls its module of the same name (`_demo`, `_test`, `_check`). Those call `prepare`
-here, which installs what a lock file pins (`_pip`), alone (`_lockfile`), telling the person how it goes
-(`_terminal`), and then start their program with `become` or `run_and_wait`.
+here, which installs what a lock file pins (`_pip`, `_process`), alone (`_lockfile`), telling the person how
+it goes (`_terminal`), and then start their program with `become` or `run_and_wait`.
 
 Only the standard library is used: this runs before anything is installed.
 """
@@ -27,6 +27,7 @@ from types import FrameType
 
 import _lockfile
 import _pip
+import _process
 from _terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,8 +45,8 @@ class Level(enum.Enum):
     The sizes, in MB of 10^6 bytes, were measured on Linux with Python 3.11.
     """
 
-    RUN = ("requirements.lock", 7, 40)
-    TEST = ("requirements-dev.lock", 65, 260)
+    RUN = ("requirements.lock", 7, 80)
+    TEST = ("requirements-dev.lock", 65, 350)
 
     def __init__(self, lock_name: str, download_mb: int, disk_mb: int) -> None:
         self.lock = ROOT / lock_name
@@ -224,12 +225,12 @@ def _install(level: Level, lock: _lockfile.InstallLock, terminal: Terminal) -> N
     previous = _read_stamp()
     reusable = _is_reusable(previous, interrupted=lock.was_interrupted() and not previous)
     terminal.say(_announcement(level, previous, reusable))
+    started = time.monotonic()
     lock.begin()
     STAMP.unlink(missing_ok=True)
     if not reusable:
         _make_venv()
     python = venv_program("python")
-    started = time.monotonic()
     downloaded = _pip.install_lock(python, level.lock, dict(os.environ), terminal, level.disk_mb)
     _pip.install_project(python, ROOT, dict(os.environ), level.disk_mb)
     _make_import_paths_relative()
@@ -272,20 +273,8 @@ def _make_venv() -> None:
     if VENV.exists():
         shutil.rmtree(VENV)
     command = [sys.executable, "-I", "-m", "venv", str(VENV)]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    with process:
-        try:
-            output, _ = process.communicate()
-        except BaseException:
-            process.terminate()
-            raise
+    with _process.started(command, venv_environment()) as process:
+        output, _ = process.communicate()
     if process.returncode == 0:
         return
     if "ensurepip" in output and "is not available" in output:

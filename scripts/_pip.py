@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import _process
 from _terminal import Progress, Terminal
 
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 _SEEN = re.compile(r"^(Collecting|Requirement already satisfied:|Ignoring) ([A-Za-z0-9][\w.-]*)")
-_LOCAL = re.compile(r"^Processing .*[/\\]([\w.]+)-")
+_LOCAL = re.compile(r"^Processing (?:.*[/\\])?([\w.]+)-[^/\\]*\.(?:whl|tar\.gz)\b")
 _FETCHED = re.compile(
     r"^\s*(Downloading|Using cached) ([\w.+-]+)\.(?:whl|tar\.gz)(?: \(([\d.]+) ([kM]?B)\))?$"
 )
@@ -60,9 +60,14 @@ _SIGNS: tuple[tuple[str, str], ...] = (
         "su índice propio, si usa uno) y repita la orden: lo ya descargado no se vuelve a descargar.",
     ),
     (
+        r"\(from versions: none\)",
+        "El índice de paquetes de Python no respondió, o no tiene lo que se le pidió. Revise que tenga\n"
+        "Internet (o que su índice propio esté completo, si usa uno) y repita la orden.",
+    ),
+    (
         r"No matching distribution found for ([^\s;]+)",
         "No hay una versión ya compilada de {match} para este sistema con Python {python}.\n"
-        "Pruebe con Python 3.12 o 3.13. Si usa un índice de paquetes propio, revise que esté completo.",
+        "Pruebe con Python 3.12 o 3.13.",
     ),
 )
 _FAILURE_LINES = 15
@@ -154,24 +159,11 @@ def _run(
     # proxy, a certificate, a wheelhouse) do hold, but for those that would send the packages somewhere else.
     command = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     command += ["--progress-bar", "off", "--no-user", *arguments]
-    pip = subprocess.Popen(
-        command,
-        env={name: value for name, value in environment.items() if name not in _MISLEADING_SETTINGS},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    kept = {name: value for name, value in environment.items() if name not in _MISLEADING_SETTINGS}
     output: list[str] = []
-    with pip:  # closes the pipe, and waits, however this ends
-        try:
-            for line in pip.stdout or ():
-                output.append(line.rstrip())
-                follow(output[-1])
-        except BaseException:
-            pip.terminate()
-            raise
+    with _process.started(command, kept) as pip:
+        for line in pip.stdout or ():
+            output.append(line.rstrip())
+            follow(output[-1])
     if pip.returncode != 0:
         raise PipError(explain(output, python, disk_mb))

@@ -35,16 +35,17 @@ def require():
     if newer is not None:
         # exec keeps the process, so that Ctrl-C and exit codes are the newer Python's own.
         os.execv(newer, [newer] + sys.argv)
-    sys.stderr.write(
-        ADVICE
-        % {
-            "found": "%d.%d.%d" % tuple(sys.version_info[:3]),
-            "executable": sys.executable,
-            "oldest": "%d.%d" % OLDEST,
-        }
-    )
+    advice = ADVICE % {
+        "found": "%d.%d.%d" % tuple(sys.version_info[:3]),
+        "executable": sys.executable,
+        "oldest": "%d.%d" % OLDEST,
+    }
     if os.name == "nt":
-        sys.stderr.write("Si ya tiene uno más reciente, pruebe con:  py -3 %s\n" % " ".join(sys.argv))
+        advice += "\nSi ya tiene uno más reciente, pruebe con:  py -3 %s\n" % " ".join(sys.argv)
+        sys.stderr.write(advice)
+    else:
+        # Python 3.6 would show \\xed for í where the locale is not set; the terminal itself reads UTF-8.
+        os.write(2, advice if isinstance(advice, bytes) else advice.encode("utf-8"))
     sys.exit(3)
 
 

@@ -1,0 +1,56 @@
+"""A process that is ended together with everything it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+STOP_TIMEOUT_S = 5.0
+POLL_S = 0.02
+
+
+@contextlib.contextmanager
+def started(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Start `command` with its whole output in one pipe; wait for it, or end it when the block is left in
+    mid-way.
+
+    It gets a process group of its own: `python -m venv` starts another Python and does not take it along
+    when it is ended, and what such an orphan still writes would spoil the next try.
+    """
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        process_group=None if sys.platform == "win32" else 0,
+    )
+    with process:  # closes the pipe and waits
+        try:
+            yield process
+        except BaseException:
+            _end_group(process)
+            raise
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    if sys.platform == "win32":
+        process.terminate()  # the console has told the others of its group already
+        return
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+        while True:
+            process.poll()
+            os.killpg(process.pid, 0)  # raises once nobody of the group is left
+            if time.monotonic() >= deadline:
+                os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(POLL_S)
