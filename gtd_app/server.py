@@ -1,9 +1,9 @@
 """waitress around the application: limits, JSON faults below Flask, a graceful end.
 
-waitress is pure Python and runs on Windows too. What it does by itself would not do here, and is changed in
-the two places that it offers: its own refusals are plain English text (``_JsonErrorTask``), and it hangs up
-on a body that is too large while the visitor is still sending, who then sees a broken connection instead of
-the answer (``_DiscardingParser``).
+waitress is pure Python and runs on Windows too. Three things that it does by itself would not do here, and
+are changed in the classes that it offers for that: its refusals are plain English text (``_JsonErrorTask``),
+it hangs up on whoever is still sending what it refuses (``_Channel``), and it counts a chunked body with its
+framing (``_Parser``).
 """
 
 import errno
@@ -11,9 +11,9 @@ import logging
 import select
 import socket
 import sys
+import threading
 import time
-from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from waitress import wasyncore
@@ -38,9 +38,10 @@ MAX_CONNECTIONS = 500 if sys.platform == "win32" else 1000
 # Connections that wait in the kernel to be let in; fifty writers at once are far from it.
 BACKLOG = 256
 
-# A body past the limit is read and thrown away up to here, so that its sender gets to read the answer; past
-# this the connection is simply closed. In bytes as sent.
+# After a refusal what the visitor still sends is thrown away up to here, and for this long, so that they get
+# to read the answer; then the connection is cut. The time is that of 64 MiB on a school's 50 Mbit/s.
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+LINGER_S = 10.0
 
 # A chunked body counted as sent: in chunks of one byte each costs six ("1 CR LF x CR LF"), and some room.
 MAX_RAW_BODY_BYTES = 8 * MAX_BODY_BYTES
@@ -56,69 +57,28 @@ EVERYDAY_ADDRESSES = ("127.0.0.1", "::1", "0.0.0.0", "::")
 PROBE_TIMEOUT_S = 0.3
 
 
-class _Discard:
-    """A body buffer that keeps nothing."""
-
-    def append(self, data: bytes) -> None:
-        pass
-
-    def __len__(self) -> int:
-        return 0
-
-    def getfile(self) -> BytesIO:
-        return BytesIO()
-
-    def close(self) -> None:
-        pass
-
-
-class _DiscardingParser(HTTPRequestParser):
-    """waitress's parser, which reads a body that is too large to its end before it lets it be refused."""
-
-    body_rcv: Any  # a receiver of waitress, or None while the headers are being read
-    _discarded: int | None = None  # bytes thrown away so far; None while the body is within the limit
+class _Parser(HTTPRequestParser):
+    """waitress's parser, with the body's limit counted as the visitor counts it: decoded."""
 
     def received(self, data: bytes) -> int:
         """Take what of ``data`` belongs to this request, and return how many bytes that was."""
-        if self.completed:
-            return 0
-        if self._discarded is None:
-            consumed: int = super().received(data)
-            if self._is_too_large():
-                self._start_discarding()
-            return consumed
-        consumed = self.body_rcv.received(data)
-        self._discarded += consumed
-        if self.body_rcv.completed or self.body_rcv.error or self._discarded > MAX_DISCARDED_BYTES:
-            self.completed = True
-        return consumed
-
-    def _is_too_large(self) -> bool:
-        if self.error is not None:
-            return isinstance(self.error, RequestEntityTooLarge)
-        # A chunked body is counted decoded: its framing is not the sender's fault.
+        consumed = super().received(data)
         received = 0 if self.body_rcv is None else len(self.body_rcv)
-        return max(self.content_length, received) > MAX_BODY_BYTES
-
-    def _start_discarding(self) -> None:
-        self.error = RequestEntityTooLarge("body too large")
-        receiver = self.body_rcv
-        if receiver is None or receiver.completed or self.expect_continue:
-            # There is nothing (more) to throw away. A sender that asked before sending (Expect: 100-continue)
-            # is told now: RFC 9110, section 10.1.1, lets a final status take the place of the 100.
+        if self.error is None and max(self.content_length, received) > MAX_BODY_BYTES:
+            self.error = RequestEntityTooLarge("body too large")
+        if self.error is not None:
+            # Whoever asked before sending (Expect: 100-continue) is told now, not invited to send: RFC 9110,
+            # section 10.1.1, lets a final status take the place of the 100.
             self.expect_continue = False
             self.completed = True
-            return
-        receiver.getbuf().close()
-        receiver.buf = _Discard()
-        self._discarded = 0
-        self.completed = False
+        return consumed
 
 
 class _JsonErrorTask(ErrorTask):
     """Tells what waitress refuses in the one shape of every fault."""
 
     def execute(self) -> None:
+        cast(_Channel, self.channel).refused = True
         error = self.request.error  # type: ignore[attr-defined]  # the stub takes the request for its error
         code, message = describe_status(error.code)
         body = to_json_text(error_document(code, message)).encode()
@@ -130,8 +90,49 @@ class _JsonErrorTask(ErrorTask):
 
 
 class _Channel(HTTPChannel):
+    """A connection that, after a refusal, listens a little longer before it hangs up.
+
+    Closing a socket that holds unread bytes resets the connection, and the reset may overtake the answer: the
+    visitor who is still sending a body that is too large would see a broken connection and not the reason. So
+    we close our half, throw away what still comes, and hang up when the visitor does (RFC 9112, section 9.6).
+    """
+
     error_task_class = _JsonErrorTask
-    parser_class = _DiscardingParser
+    parser_class = _Parser
+
+    refused = False  # set by _JsonErrorTask: the answer is a refusal, and the last one
+    _linger_until: float | None = None  # monotonic seconds, once our half is closed
+    _discarded = 0  # bytes
+
+    def readable(self) -> bool:
+        if self._linger_until is None:
+            return super().readable()
+        if time.monotonic() > self._linger_until or self._discarded > MAX_DISCARDED_BYTES:
+            self.will_close = True
+        return not self.will_close
+
+    def writable(self) -> bool:
+        return super().writable() if self._linger_until is None else self.will_close
+
+    def handle_read(self) -> None:
+        if self._linger_until is None:
+            super().handle_read()
+            return
+        try:
+            self._discarded += len(self.recv(65536))  # at the end recv() closes the channel itself
+        except OSError:
+            self.handle_close()
+
+    def handle_close(self) -> None:
+        if self.refused and self._linger_until is None:
+            self.will_close = False
+            self._linger_until = time.monotonic() + LINGER_S
+            try:
+                cast(socket.socket, self.socket).shutdown(socket.SHUT_WR)
+            except OSError:  # the visitor hung up first
+                super().handle_close()
+            return
+        super().handle_close()
 
 
 class AppServer:
@@ -167,6 +168,9 @@ class AppServer:
         server.channel_class = _Channel
         self._server = server
         self._stopping = False
+        # Keeps request_stop from waking a loop that is gone. Reentrant: a signal handler may interrupt run().
+        self._closing = threading.RLock()
+        self._closed = False
 
     @property
     def url(self) -> str:
@@ -182,12 +186,16 @@ class AppServer:
             self._drain()
         finally:
             self._server.task_dispatcher.shutdown()
-            wasyncore.close_all(self._map)
+            with self._closing:
+                self._closed = True
+                wasyncore.close_all(self._map)
 
     def request_stop(self) -> None:
         """Make ``run`` return soon. May be called more than once."""
         self._stopping = True
-        self._server.pull_trigger()
+        with self._closing:
+            if not self._closed:
+                self._server.pull_trigger()
 
     def _turn(self, timeout_s: float) -> None:
         wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._map, count=1)

@@ -79,9 +79,9 @@ class TaskStore:
         self.path = path if self._in_memory else _absolute(path)
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        # Writers of this process take turns here: SQLite's own way of waiting is to ask again and again, which
-        # is slow with many. An in-memory database belongs to its connection: there is exactly one, and readers
-        # take turns too.
+        # Writers of this process take turns here: SQLite's own way of waiting is to ask again and again,
+        # which is slow with many. An in-memory database belongs to its connection: there is exactly one, and
+        # readers take turns too.
         self._turn = threading.Lock()
         self._closed = False
         self._identity: tuple[int, int] | None = None
