@@ -32,7 +32,7 @@ CONNECTION_FIELDS = frozenset(
 _SET_BY_EDGE = frozenset((b"forwarded", b"host", b"x-real-ip"))
 _EDGE_PREFIXES = (b"x-forwarded-", INTERNAL_PREFIX)
 
-_VIA = b"via: 1.1 tunelab\r\n"
+_VIA = b"Via: 1.1 tunelab\r\n"
 
 
 def request_fields(head: RequestHead, visitor_ip: str, scheme: bytes) -> bytes:

@@ -27,7 +27,7 @@ from tunnel.protocol.frames import (
     FrameType,
 )
 from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake, FalseExitNode, Outgoing
-from tunnel.protocol.messages import Grant
+from tunnel.protocol.messages import Grant, Refusal
 from tunnel.protocol.states import StreamEvent
 from tunnel.protocol.stream import Stream, StreamSink
 
@@ -119,6 +119,7 @@ class Session:
         self.last_round_trip_s = 0.0
         self.ping_interval_s = ping_interval_s
         self.draining = False  # one of the two sides wants no new streams
+        self.on_idle: Callable[[], None] | None = None  # called when the last stream is gone
         self.growth = GrowthBudget()
         self._handshake = handshake
         self._handler = handler
@@ -224,6 +225,11 @@ class Session:
         return min(self._pinged_s + interval, self._heard_s + 2 * interval)
 
     # ── the owner's side ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def outcome(self) -> Grant | Refusal | None:
+        """How the handshake ended, or None while it goes on."""
+        return self._handshake.outcome
 
     @property
     def stream_count(self) -> int:
@@ -423,6 +429,8 @@ class Session:
 
     def _forget(self, stream: Stream) -> None:
         self._streams.pop(stream.id, None)
+        if not self._streams and self.on_idle is not None:
+            self.on_idle()
 
     def _finish(self, code: CloseCode, detail: str) -> None:
         if self.state is SessionState.CLOSED:

@@ -55,6 +55,7 @@ class Link(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_up = False  # the websocket's own handshake is over
         self.session: Session
+        self.closed: asyncio.Future[None] = self._loop.create_future()  # the connection is gone
         self.peer = "?"  # address of the other side, for logs
 
     # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────────
@@ -95,6 +96,7 @@ class Link(asyncio.Protocol):
             self._timer.cancel()
         self.session.connection_lost(str(exc) if exc else "the connection was closed")
         self._transport = None
+        self.closed.set_result(None)
 
     def pause_writing(self) -> None:
         """Called by asyncio: the socket takes no more for now."""

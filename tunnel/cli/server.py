@@ -1,0 +1,151 @@
+"""``tunnel server``: the exit node."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+
+from tunnel.cli.common import (
+    Subparsers,
+    add_shared_options,
+    event_printer,
+    fail,
+    port_number,
+    positive_seconds,
+    read_token,
+)
+from tunnel.config import CATCH_ALL, CONTROL_PORT, DATA_PORT, ServerConfig
+from tunnel.events import ClientConnected, ClientGone, Event, Listening, Stopping
+from tunnel.server import TunnelServer
+from tunnel.transport.loop import StopSignals
+from tunnel.transport.loop import run as run_in_loop
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "server",
+        help="arranca el nodo de salida",
+        description="Arranca el servidor del túnel en el nodo de salida: recibe a los visitantes en un "
+        "puerto y al cliente del túnel en otro.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument(
+        "--port",
+        metavar="PUERTO",
+        type=port_number,
+        default=DATA_PORT,
+        help="puerto de los visitantes, el plano de datos (por omisión: %(default)s; 0: uno libre)",
+    )
+    parser.add_argument(
+        "--control-port",
+        metavar="PUERTO",
+        type=port_number,
+        default=CONTROL_PORT,
+        help="puerto del cliente del túnel, el plano de control (por omisión: %(default)s; el mismo de "
+        "--port: comparten uno)",
+    )
+    parser.add_argument(
+        "--host",
+        metavar="DIRECCIÓN",
+        default="0.0.0.0",
+        help="dirección donde escucha a los visitantes (por omisión: %(default)s, todas)",
+    )
+    parser.add_argument(
+        "--control-host",
+        metavar="DIRECCIÓN",
+        default="0.0.0.0",
+        help="dirección donde escucha al cliente (por omisión: %(default)s, todas)",
+    )
+    parser.add_argument(
+        "--ping-interval",
+        metavar="SEGUNDOS",
+        type=positive_seconds,
+        default=5.0,
+        help="cada cuánto se comprueba el enlace; dos intervalos en silencio lo dan por muerto "
+        "(por omisión: 5)",
+    )
+    add_shared_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal says stop."""
+    config = ServerConfig(
+        token=read_token(options),
+        host=options.host,
+        port=options.port,
+        control_host=options.control_host,
+        control_port=options.control_port,
+        ping_interval_s=options.ping_interval,
+        drain_timeout_s=options.drain_timeout,
+    )
+    return run_in_loop(_serve(config, options.json))
+
+
+async def _serve(config: ServerConfig, as_json: bool) -> int:
+    server = TunnelServer(config, event_printer(as_json, _describe))
+    stop = StopSignals()
+    with stop.installed():
+        try:
+            await server.start()
+        except OSError as error:
+            return fail("server", _why_not_listening(config, error))
+        await stop.requested.wait()
+        drain = asyncio.ensure_future(server.drain(config.drain_timeout_s))
+        hurry = asyncio.ensure_future(stop.repeated.wait())
+        await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not drain.done():
+            drain.cancel()
+            await server.close()
+    return 130 if stop.is_interrupt else 0
+
+
+def _why_not_listening(config: ServerConfig, error: OSError) -> str:
+    ports = f"{config.port} o {config.control_port}" if not config.is_shared else f"{config.port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"otro programa ocupa ya el puerto {ports}. Deténgalo (¿otro «tunnel server»?) o elija otros con "
+            "--port y --control-port."
+        )
+    if error.errno == errno.EACCES:
+        return f"no tiene permiso para escuchar en el puerto {ports}: los menores de 1024 son del sistema."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"esta máquina no tiene la dirección {config.host} o {config.control_host}."
+    return f"no se puede escuchar: {error.strerror or error}."
+
+
+def _describe(event: Event) -> str | None:
+    if isinstance(event, Listening):
+        return (
+            "Nodo de salida en marcha.\n"
+            f"           Visitantes:         http://{event.data.host}:{event.data.port}\n"
+            f"           Cliente del túnel:  ws://{event.control.host}:{event.control.port}\n"
+            "           Esperando al cliente… (Ctrl-C para detener)"
+        )
+    if isinstance(event, ClientConnected):
+        return f"Cliente conectado desde {event.peer}. Atiende {_names(event.names)}."
+    if isinstance(event, ClientGone):
+        return f"Se fue el cliente {event.peer} ({_REASONS.get(event.reason, event.reason)})."
+    if isinstance(event, Stopping):
+        return f"Deteniendo; peticiones en curso: {event.open_requests}."
+    return None
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return "todos los nombres" if CATCH_ALL in names else ", ".join(names)
+
+
+_REASONS = {
+    "connection_lost": "se cortó la conexión",
+    "draining": "se detuvo",
+    "internal": "tuvo una falla",
+    "ping_timeout": "dejó de responder",
+    "protocol_error": "no respetó el protocolo",
+    "replaced": "lo reemplazó otro con el mismo token",
+}

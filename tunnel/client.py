@@ -1,0 +1,209 @@
+"""The agent: dials out, claims its names, answers streams from the upstreams, and comes back for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import ssl
+from contextlib import suppress
+
+from tunnel import __version__
+from tunnel.config import ClientConfig
+from tunnel.events import Connected, Disconnected, OnEvent, Refused, Stopping
+from tunnel.protocol.auth import NONCE_BYTES, key_id
+from tunnel.protocol.errors import CloseCode
+from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS
+from tunnel.protocol.handshake import AgentHandshake
+from tunnel.protocol.messages import Claim, Grant, Hello, Refusal
+from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
+from tunnel.protocol.stream import Stream, StreamSink
+from tunnel.transport.agent import AgentExchanges
+from tunnel.transport.link import AgentLink
+from tunnel.transport.upstream import UpstreamPool
+
+__all__ = ["TunnelClient", "retry_delay_s"]
+
+_log = logging.getLogger(__name__)
+
+_RETRY_BASE_S = 0.5
+_RETRY_CAP_S = 5.0
+_GOODBYE_S = 1.0
+
+# Reasons to end a session after which dialling again would only repeat the answer.
+_FINAL = (CloseCode.REPLACED, CloseCode.BAD_EXIT_NODE, CloseCode.REVOKED)
+
+
+def retry_delay_s(failures: int, draw: random.Random) -> float:
+    """Return how long to wait before the next attempt.
+
+    The first is at once: most links are lost alone.  Then exponential with full jitter, so that the
+    clients of an exit node that restarts do not come back in step.
+
+    Args:
+        failures: how many attempts in a row have failed; 0 after a link that had been open.
+    """
+    if failures == 0:
+        return 0.0
+    # The exponent is bounded because 2.0 ** 1024 overflows, about an hour and a half into an outage.
+    ceiling = min(_RETRY_CAP_S, _RETRY_BASE_S * 2 ** min(failures - 1, 10))
+    return draw.uniform(0, ceiling)
+
+
+class TunnelClient:
+    """An agent.  ``run`` goes on until it is refused, cancelled, or ``stop`` has drained."""
+
+    def __init__(self, config: ClientConfig, on_event: OnEvent = lambda event: None) -> None:
+        self.config = config
+        self.on_event = on_event
+        self.refusal: Refused | None = None
+        self._instance = secrets.token_hex(8)
+        self._draw = random.Random()  # noqa: S311 - jitter, not a secret
+        self._link: AgentLink | None = None
+        self._stopping = asyncio.Event()
+        self._exchanges: AgentExchanges | None = None
+
+    async def run(self) -> None:
+        """Keep a link to the exit node until it refuses us (see ``refusal``) or ``stop`` is called."""
+        loop = asyncio.get_running_loop()
+        pools = [UpstreamPool(upstream, loop) for upstream in self.config.upstreams]
+        self._exchanges = AgentExchanges(pools, self.config.upstream_timeout_s, loop)
+        failures = 0
+        try:
+            while not self._stopping.is_set():
+                attempt = _Attempt(self)
+                await attempt.run()
+                if self._stopping.is_set():
+                    return
+                if attempt.refusal is not None:
+                    self.refusal = attempt.refusal
+                    self.on_event(attempt.refusal)
+                    return
+                failures = 0 if attempt.was_open else failures + 1
+                delay = retry_delay_s(failures, self._draw)
+                self.on_event(Disconnected(attempt.reason, attempt.detail, round(delay, 2)))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._stopping.wait()
+        finally:
+            await self._exchanges.close()
+
+    async def stop(self, drain_timeout_s: float) -> None:
+        """Stop gracefully: tell the exit node, finish what is under way for up to ``drain_timeout_s``."""
+        link, exchanges = self._link, self._exchanges
+        if link is not None and exchanges is not None:
+            self.on_event(Stopping(len(exchanges)))
+            idle = asyncio.Event()
+            link.session.on_idle = idle.set
+            link.session.drain("the client stops")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(drain_timeout_s):
+                    while link.session.stream_count:
+                        idle.clear()
+                        await idle.wait()
+        self._stopping.set()
+        if link is not None:
+            link.session.close(CloseCode.DRAINING, "the client stops")
+            await asyncio.wait([link.closed], timeout=_GOODBYE_S)
+            link.abort()
+
+    def open_stream(self, stream: Stream, payload: bytes) -> StreamSink:
+        """Answer a stream."""
+        assert self._exchanges is not None  # noqa: S101 - run() made it before any link
+        return self._exchanges.open(stream, payload)
+
+    def new_session(self, attempt: _Attempt, link: AgentLink) -> Session:
+        """Make the session for a fresh link."""
+        token = self.config.token.reveal()
+        hello = Hello(
+            key_id=key_id(token),
+            nonce=secrets.token_hex(NONCE_BYTES),
+            instance=self._instance,
+            agent=f"tunelab/{__version__}",
+            initial_window=INITIAL_WINDOW_BYTES,
+            max_streams=MAX_STREAMS,
+        )
+        claim = Claim(tuple(upstream.name for upstream in self.config.upstreams))
+        now = asyncio.get_running_loop().time()
+        return Session(AgentHandshake(token, hello, claim), attempt, link.schedule_flush, now)
+
+    def attempt_linked(self, link: AgentLink | None) -> None:
+        """Note the link that is in use, or that there is none."""
+        self._link = link
+
+
+class _Attempt:
+    """One dial and the session that came of it: the session's handler."""
+
+    def __init__(self, client: TunnelClient) -> None:
+        self._client = client
+        self._link: AgentLink | None = None
+        self.was_open = False
+        self.refusal: Refused | None = None
+        self.reason = ""
+        self.detail = ""
+
+    async def run(self) -> None:
+        """Dial, and return when the link is gone."""
+        address = self._client.config.address
+        loop = asyncio.get_running_loop()
+        context = ssl.create_default_context() if address.is_tls else None
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                _, self._link = await loop.create_connection(
+                    self._new_link, address.host, address.port, ssl=context
+                )
+        except TimeoutError:
+            self.reason, self.detail = "unreachable", "no connection in time"
+            return
+        except ssl.SSLError as error:
+            self.reason, self.detail = "tls", str(error)
+            return
+        except OSError as error:
+            self.reason, self.detail = "unreachable", error.strerror or str(error)
+            return
+        try:
+            await self._link.closed
+        except asyncio.CancelledError:
+            self._link.abort()
+            raise
+        finally:
+            self._client.attempt_linked(None)
+        if not self.was_open and self._link.not_a_tunnel:
+            self.reason, self.detail = "not-a-tunnel", self._link.not_a_tunnel
+
+    def _new_link(self) -> AgentLink:
+        link = AgentLink(self._client.config.address.url)
+        self._link = link
+        link.session = self._client.new_session(self, link)
+        return link
+
+    # ── the session's handler ────────────────────────────────────────────────────────────────────
+
+    def session_opened(self, grant: Grant) -> None:
+        """The names are ours."""
+        assert self._link is not None  # noqa: S101 - its session called
+        self.was_open = True
+        self._client.attempt_linked(self._link)
+        self._link.reschedule_tick()
+        upstreams = tuple(upstream.url for upstream in self._client.config.upstreams)
+        self._client.on_event(Connected(grant.session, grant.urls, upstreams))
+
+    def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
+        """A visitor's request arrived."""
+        return self._client.open_stream(stream, payload)
+
+    def session_draining(self, code: CloseCode, detail: str) -> None:
+        """The exit node finishes what is under way, and will close."""
+        _log.info("the exit node drains: %s", detail)
+
+    def session_closed(self, code: CloseCode, detail: str) -> None:
+        """The link ended, or never opened."""
+        assert self._link is not None  # noqa: S101 - its session called
+        self.reason, self.detail = code.name.lower().replace("_", "-"), detail
+        outcome = self._link.session.outcome
+        if isinstance(outcome, Refusal) and not outcome.retry:
+            self.refusal = Refused(outcome.code, outcome.message)
+        elif code in _FINAL:
+            self.refusal = Refused(self.reason, detail)

@@ -1,0 +1,108 @@
+"""What a server or a client tells those who run it.
+
+Each event is a frozen dataclass; ``name`` is its stable name in ``--json`` output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "ClientConnected",
+    "ClientGone",
+    "Connected",
+    "Disconnected",
+    "Event",
+    "Listening",
+    "OnEvent",
+    "Refused",
+    "Stopping",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The base of all events."""
+
+    name: ClassVar[str] = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A socket's address."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(Event):
+    """Server: both planes accept connections."""
+
+    name: ClassVar[str] = "listening"
+    data: Address
+    control: Address
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConnected(Event):
+    """Server: a client was granted its names."""
+
+    name: ClassVar[str] = "client_connected"
+    session: str
+    peer: str
+    names: tuple[str, ...]
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientGone(Event):
+    """Server: a client's link ended."""
+
+    name: ClassVar[str] = "client_gone"
+    session: str
+    peer: str
+    names: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(Event):
+    """Client: the exit node granted the names."""
+
+    name: ClassVar[str] = "connected"
+    session: str
+    urls: tuple[str, ...]
+    upstreams: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected(Event):
+    """Client: there is no link (any more); the next attempt comes in ``retry_in_s`` seconds."""
+
+    name: ClassVar[str] = "disconnected"
+    reason: str
+    detail: str
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """Client: the exit node said no, and asking again would not help."""
+
+    name: ClassVar[str] = "refused"
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping(Event):
+    """Either: a planned stop; requests under way are being finished."""
+
+    name: ClassVar[str] = "stopping"
+    open_requests: int
+
+
+OnEvent = Callable[[Event], None]

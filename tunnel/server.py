@@ -1,0 +1,249 @@
+"""The exit node: visitors on the data plane, clients on the control plane, and the table between them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from contextlib import suppress
+
+from tunnel.access import TokenRing
+from tunnel.config import CATCH_ALL, ServerConfig
+from tunnel.events import Address, ClientConnected, ClientGone, Listening, OnEvent, Stopping
+from tunnel.http.error_pages import FAULTS, Fault
+from tunnel.protocol.auth import NONCE_BYTES
+from tunnel.protocol.errors import CloseCode, LocalMisuse
+from tunnel.protocol.flow import INITIAL_WINDOW_BYTES
+from tunnel.protocol.handshake import ExitNodeHandshake
+from tunnel.protocol.messages import Claim, Grant, Hello, Refusal
+from tunnel.protocol.session import Session, SessionState
+from tunnel.protocol.stream import Stream, StreamSink
+from tunnel.routing import RoutingTable, normalize_host
+from tunnel.transport.link import ExitNodeLink
+from tunnel.transport.visitor import VisitorConnection
+
+__all__ = ["TunnelServer"]
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.25
+_BACKLOG = 1024
+_GOODBYE_S = 1.0  # how long a link may take to say goodbye
+
+
+class TunnelServer:
+    """An exit node.  ``start`` binds both planes, ``drain`` stops gracefully, ``close`` at once."""
+
+    def __init__(self, config: ServerConfig, on_event: OnEvent = lambda event: None) -> None:
+        self.config = config
+        self.limits = config.limits
+        self.is_draining = False
+        self.routes: RoutingTable[ConnectedClient] = RoutingTable()
+        self.tokens = TokenRing.of(config.token)
+        self.on_event = on_event
+        self.data_port = 0
+        self.control_port = 0
+        self._listeners: list[asyncio.Server] = []
+        self._visitors: set[VisitorConnection] = set()
+        self._no_visitors = asyncio.Event()
+        self._clients: set[ConnectedClient] = set()
+        self._ticker: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Bind both planes.
+
+        Raises:
+            OSError: an address cannot be bound; nothing is left bound.
+        """
+        config = self.config
+        loop = asyncio.get_running_loop()
+        try:
+            data = await loop.create_server(
+                lambda: VisitorConnection(self), config.host, config.port, backlog=_BACKLOG
+            )
+            self._listeners.append(data)
+            self.data_port = self.control_port = data.sockets[0].getsockname()[1]
+            if not config.is_shared:
+                control = await loop.create_server(
+                    self._new_link, config.control_host, config.control_port, backlog=_BACKLOG
+                )
+                self._listeners.append(control)
+                self.control_port = control.sockets[0].getsockname()[1]
+        except OSError:
+            await self.close()
+            raise
+        self._tick()
+        control_host = config.host if config.is_shared else config.control_host
+        self.on_event(
+            Listening(Address(config.host, self.data_port), Address(control_host, self.control_port))
+        )
+
+    async def drain(self, timeout_s: float) -> None:
+        """Stop gracefully: take nothing new, finish what is under way for up to ``timeout_s``."""
+        self.is_draining = True
+        self.on_event(Stopping(self.open_requests))
+        for listener in self._listeners:
+            listener.close()
+        for visitor in list(self._visitors):
+            visitor.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._visitors:
+                    self._no_visitors.clear()
+                    await self._no_visitors.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop now; requests under way are cut."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for listener in self._listeners:
+            listener.close()
+        for client in list(self._clients):
+            client.link.session.close(CloseCode.DRAINING, "the exit node stops")
+        links = [client.link for client in self._clients]
+        if links:
+            await asyncio.wait([link.closed for link in links], timeout=_GOODBYE_S)
+        for visitor in list(self._visitors):
+            visitor.abort()
+        for link in links:
+            link.abort()
+
+    @property
+    def open_requests(self) -> int:
+        """How many visitors' requests are under way."""
+        return sum(client.link.session.stream_count for client in self._clients)
+
+    # ── what visitors' connections need (transport.visitor.Edge) ─────────────────────────────────
+
+    def find(self, host: bytes) -> tuple[Session, int] | Fault:
+        """Return the session that serves a Host and the name's index in its claim, or why none does."""
+        if self.is_draining:
+            return FAULTS["draining"]
+        name = normalize_host(host)
+        route = self.routes.find(name)
+        if route is None:
+            return FAULTS["no-client" if self.routes.is_known(name) else "unknown-host"]
+        session = route.holder.link.session
+        if session.draining:
+            return FAULTS["draining"]
+        return session, route.index
+
+    def visitor_connected(self, connection: VisitorConnection) -> None:
+        """A visitor came."""
+        self._visitors.add(connection)
+
+    def visitor_gone(self, connection: VisitorConnection) -> None:
+        """A visitor's connection is closed."""
+        self._visitors.discard(connection)
+        if not self._visitors:
+            self._no_visitors.set()
+
+    def link_arrived(self, transport: asyncio.Transport, data: bytes) -> bool:
+        """A client calls on the visitors' port: welcome when the planes share it."""
+        if not self.config.is_shared:
+            return False
+        link = self._new_link()
+        transport.set_protocol(link)
+        link.connection_made(transport)
+        link.data_received(data)
+        return True
+
+    # ── clients ──────────────────────────────────────────────────────────────────────────────────
+
+    def client_opened(self, client: ConnectedClient) -> None:
+        """A client was granted its names: they lead to it from now on."""
+        for former in self.routes.claim(client.names, client):
+            former.link.session.close(CloseCode.REPLACED, "another client with this token took over")
+        self.on_event(ClientConnected(client.session_id, client.link.peer, client.names, client.agent))
+
+    def client_closed(self, client: ConnectedClient, reason: str) -> None:
+        """A client's link ended."""
+        if client.names:
+            self.routes.release(client)
+            self.on_event(ClientGone(client.session_id, client.link.peer, client.names, reason))
+
+    def _new_link(self) -> ExitNodeLink:
+        link = ExitNodeLink()
+        client = ConnectedClient(self, link)
+        self._clients.add(client)
+        link.closed.add_done_callback(lambda _: self._clients.discard(client))
+        handshake = ExitNodeHandshake(self.tokens.find, client.authorize, secrets.token_hex(NONCE_BYTES))
+        link.session = Session(
+            handshake,
+            client,
+            link.schedule_flush,
+            asyncio.get_running_loop().time(),
+            self.config.ping_interval_s,
+        )
+        return link
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for visitor in list(self._visitors):
+            visitor.tick(now)
+        self._ticker = loop.call_later(_TICK_S, self._tick)
+
+
+class ConnectedClient:
+    """One client's link, as the exit node sees it: the session's handler and the table's holder."""
+
+    def __init__(self, server: TunnelServer, link: ExitNodeLink) -> None:
+        self._server = server
+        self.link = link
+        self.session_id = secrets.token_hex(4)
+        self.key_id = ""
+        self.agent = ""
+        self.names: tuple[str, ...] = ()  # what it was granted
+        self._claimed: tuple[str, ...] = ()
+
+    def authorize(self, hello: Hello, claim: Claim) -> Grant | Refusal:
+        """Decide on a claim whose maker has proven that it holds the token."""
+        server = self._server
+        if server.is_draining:
+            return Refusal("draining", "this exit node is stopping", retry=True)
+        names = claim.names
+        if len(set(names)) != len(names) or any(not name or name != name.lower() for name in names):
+            return Refusal("bad-claim", "names are given once each, in lower case")
+        held = server.routes.held_by_others(names, hello.key_id)
+        if held is not None:
+            return Refusal("name-taken", f"{held} belongs to a client with another token")
+        self.key_id, self.agent = hello.key_id, hello.agent
+        self._claimed = names
+        return Grant(
+            session=self.session_id,
+            urls=tuple(self._public_url(name) for name in names),
+            ping_interval_s=server.config.ping_interval_s,
+            initial_window=INITIAL_WINDOW_BYTES,
+        )
+
+    def _public_url(self, name: str) -> str:
+        if name == CATCH_ALL:  # the agent reached us by this name, and so will visitors
+            name = normalize_host(self.link.dialled_host.encode("latin-1", "replace")) or "localhost"
+        port = self._server.data_port
+        return f"http://{name}" if port == 80 else f"http://{name}:{port}"
+
+    # ── the session's handler ────────────────────────────────────────────────────────────────────
+
+    def session_opened(self, grant: Grant) -> None:
+        """The handshake ended well."""
+        self.names = self._claimed
+        self.link.reschedule_tick()
+        self._server.client_opened(self)
+
+    def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
+        """Never called: an exit node opens streams and is asked for none."""
+        raise LocalMisuse("an exit node does not answer streams")
+
+    def session_draining(self, code: CloseCode, detail: str) -> None:
+        """The client finishes what is under way; its names are free for the next."""
+        if self.link.session.state is SessionState.OPEN:
+            _log.info("session %s drains: %s", self.session_id, detail)
+
+    def session_closed(self, code: CloseCode, detail: str) -> None:
+        """The link ended."""
+        session = self.link.session
+        if session.error is not None:
+            _log.warning("session %s from %s: %s", self.session_id, self.link.peer, session.error)
+        self._server.client_closed(self, code.name.lower())
