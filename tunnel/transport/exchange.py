@@ -47,7 +47,7 @@ class VisitorExchange:
         self._interim_count = 0
         self._is_chunked = False
         self._left = 0  # content bytes still to come, or UNKNOWN_LENGTH
-        self._withheld = 0  # bytes whose credit waits until the visitor reads on
+        self._withheld = 0  # bytes whose credit waits until the visitor's socket has taken them
         self.is_started = False  # the final head has been written
         self.is_answered = False  # the answer has been written whole
         self.is_raw = False  # after a 101
@@ -80,8 +80,8 @@ class VisitorExchange:
         if self._stream is not None:
             self._stream.reset(ResetCode.CANCELLED, "the visitor left")
 
-    def write_resumed(self) -> None:
-        """The visitor reads on: give the credit that was withheld."""
+    def written(self) -> None:
+        """The visitor's socket takes more: give credit for what was written to it."""
         if self._withheld and self._stream is not None:
             size, self._withheld = self._withheld, 0
             self._stream.consume(size, self._connection.now())
@@ -119,11 +119,8 @@ class VisitorExchange:
             return
         else:
             self._left -= size
+        self._withheld += size
         self._connection.write(data)
-        if self._connection.is_write_paused:
-            self._withheld += size
-        elif self._stream is not None:
-            self._stream.consume(size, self._connection.now())
 
     def end_received(self) -> None:
         """The answer is complete."""

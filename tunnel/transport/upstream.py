@@ -67,6 +67,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._interim_count = 0
         self.is_raw = False
         self._is_read_paused = False
+        self._poll: select.poll | None = None  # asks the socket, past the event loop
         self.idle_since = 0.0
         self.is_write_paused = False
 
@@ -143,18 +144,17 @@ class UpstreamConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return False
-        sock = transport.get_extra_info("socket")
-        if sock is None or not hasattr(select, "poll"):  # Windows: the loop reads ahead and knows in time
-            return True
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN)
-        return not poll.poll(0)
+        return self._poll is None or not self._poll.poll(0)
 
     # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio: the connection is up."""
         self._transport = cast(asyncio.Transport, transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and hasattr(select, "poll"):  # not on Windows, whose loop reads ahead anyway
+            self._poll = select.poll()
+            self._poll.register(sock.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio: bytes of the answer."""

@@ -78,7 +78,8 @@ class VisitorConnection(asyncio.Protocol):
         self._is_first = True
         self._is_advancing = False
         self._is_read_paused = False
-        self.is_write_paused = False
+        self._is_write_paused = False
+        self._out: list[bytes] = []  # written in this turn of the event loop
         self.name = "?"
         self.deadline = float("inf")
 
@@ -123,13 +124,13 @@ class VisitorConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Called by asyncio: the visitor reads too slowly."""
-        self.is_write_paused = True
+        self._is_write_paused = True
 
     def resume_writing(self) -> None:
         """Called by asyncio: the visitor has read."""
-        self.is_write_paused = False
+        self._is_write_paused = False
         if self._exchange is not None:
-            self._exchange.write_resumed()
+            self._exchange.written()
 
     # ── the exchange's side ──────────────────────────────────────────────────────────────────────
 
@@ -143,12 +144,28 @@ class VisitorConnection(asyncio.Protocol):
         return not self._edge.is_draining
 
     def write(self, data: bytes) -> None:
-        """Send bytes to the visitor."""
-        if self._transport is not None:
-            self._transport.write(data)
+        """Send bytes to the visitor, with all else that is written in this turn of the event loop.
+
+        A head, its content and the last chunk then cost one system call and not three.
+        """
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(data)
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if not out or self._transport is None:
+            return
+        if len(out) == 1:
+            self._transport.write(out[0])
+        else:
+            self._transport.writelines(out)
+        if self._exchange is not None and not self._is_write_paused:
+            self._exchange.written()
 
     def write_eof(self) -> None:
-        """End our direction (after a 101)."""
+        """End our direction (after a 101, or before a lingering close)."""
+        self._flush()
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
 
@@ -401,5 +418,6 @@ class VisitorConnection(asyncio.Protocol):
         self.write_eof()
 
     def _close(self) -> None:
+        self._flush()
         if self._transport is not None:
             self._transport.close()
