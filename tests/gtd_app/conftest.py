@@ -1,6 +1,5 @@
 """The application, its client, and the application on a real port."""
 
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-TESTS = str(Path(__file__).resolve().parents[1])
-if TESTS not in sys.path:  # the helpers in tests/support are imported as support.*
-    sys.path.insert(0, TESTS)
-
-from gtd_app import create_app  # noqa: E402
-from gtd_app.server import AppServer  # noqa: E402
+from gtd_app import create_app
+from gtd_app.server import AppServer
 
 
 @pytest.fixture
