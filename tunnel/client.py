@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 _RETRY_BASE_S = 0.5
 _RETRY_CAP_S = 5.0
+_STABLE_S = 1.0  # a link that lasted this long was a good one; what broke it is likely to be over
 _GOODBYE_S = 1.0
 
 # Reasons to end a session after which dialling again would only repeat the answer.
@@ -42,7 +43,7 @@ def retry_delay_s(failures: int, draw: random.Random) -> float:
     clients of an exit node that restarts do not come back in step.
 
     Args:
-        failures: how many attempts in a row have failed; 0 after a link that had been open.
+        failures: how many attempts in a row have failed; 0 after a link that had been open for a while.
     """
     if failures == 0:
         return 0.0
@@ -80,7 +81,7 @@ class TunnelClient:
                     self.refusal = attempt.refusal
                     self.on_event(attempt.refusal)
                     return
-                failures = 0 if attempt.was_open else failures + 1
+                failures = 0 if attempt.open_for_s >= _STABLE_S else failures + 1
                 delay = retry_delay_s(failures, self._draw)
                 self.on_event(Disconnected(attempt.reason, attempt.detail, round(delay, 2)))
                 with suppress(TimeoutError):
@@ -139,7 +140,8 @@ class _Attempt:
     def __init__(self, client: TunnelClient) -> None:
         self._client = client
         self._link: AgentLink | None = None
-        self.was_open = False
+        self.open_for_s = 0.0  # how long the link was open
+        self._opened_s: float | None = None
         self.refusal: Refused | None = None
         self.reason = ""
         self.detail = ""
@@ -170,7 +172,9 @@ class _Attempt:
             raise
         finally:
             self._client.attempt_linked(None)
-        if not self.was_open and self._link.not_a_tunnel:
+        if self._opened_s is not None:
+            self.open_for_s = loop.time() - self._opened_s
+        elif self._link.not_a_tunnel:
             self.reason, self.detail = "not-a-tunnel", self._link.not_a_tunnel
 
     def _new_link(self) -> AgentLink:
@@ -184,7 +188,7 @@ class _Attempt:
     def session_opened(self, grant: Grant) -> None:
         """The names are ours."""
         assert self._link is not None  # noqa: S101 - its session called
-        self.was_open = True
+        self._opened_s = asyncio.get_running_loop().time()
         self._client.attempt_linked(self._link)
         self._link.reschedule_tick()
         upstreams = tuple(upstream.url for upstream in self._client.config.upstreams)

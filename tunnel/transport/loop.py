@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -45,7 +46,10 @@ class StopSignals:
             loop.call_soon_threadsafe(self._receive, number)
 
         # signal.signal and not loop.add_signal_handler, which Windows does not have.
-        former = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform == "win32":
+            numbers.append(signal.SIGBREAK)  # Ctrl-Break, and how a parent asks a child to stop there
+        former = {number: signal.signal(number, handle) for number in numbers}
         try:
             yield self
         finally:
