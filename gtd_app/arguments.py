@@ -5,6 +5,7 @@ argparse writes its own words in English and offers no other way than to put the
 
 import argparse
 import re
+from collections.abc import Iterable
 from typing import NoReturn
 
 DEFAULT_HOST = "127.0.0.1"
@@ -29,20 +30,28 @@ COMPLAINTS = tuple(
 )
 
 
+class SpanishFormatter(argparse.HelpFormatter):
+    """Help that begins with "uso:"."""
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[argparse._MutuallyExclusiveGroup],
+        prefix: str | None = None,
+    ) -> None:
+        super().add_usage(usage, actions, groups, "uso: " if prefix is None else prefix)
+
+
 class SpanishParser(argparse.ArgumentParser):
     """An argument parser that speaks Spanish and ends with code 2 on wrong usage."""
 
     def __init__(self, **kwargs: object) -> None:
-        super().__init__(add_help=False, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+        kwargs |= {"add_help": False, "allow_abbrev": False, "formatter_class": SpanishFormatter}
+        super().__init__(**kwargs)  # type: ignore[arg-type]
         self._positionals.title = "órdenes"
         self._optionals.title = "opciones"
         self.add_argument("-h", "--help", "--ayuda", action="help", help="muestra esta ayuda")
-
-    def format_usage(self) -> str:
-        return super().format_usage().replace("usage:", "uso:", 1)
-
-    def format_help(self) -> str:
-        return super().format_help().replace("usage:", "uso:", 1)
 
     def error(self, message: str) -> NoReturn:
         for pattern, replacement in COMPLAINTS:
@@ -70,10 +79,14 @@ def build_parser(version: str) -> argparse.ArgumentParser:
         description="Atiende la API de tareas. Las tareas se guardan en su carpeta personal.",
     )
     serve.add_argument(
-        "--host", default=DEFAULT_HOST, help="dirección en la que escucha (por defecto, %(default)s)"
+        "--host",
+        metavar="DIRECCIÓN",
+        default=DEFAULT_HOST,
+        help="dirección en la que escucha (por defecto, %(default)s)",
     )
     serve.add_argument(
         "--port",
+        metavar="PUERTO",
         type=parse_port,
         default=DEFAULT_PORT,
         help="puerto en el que escucha; 0 elige uno libre (por defecto, %(default)s)",

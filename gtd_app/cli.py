@@ -25,6 +25,9 @@ DONE = 0
 ENVIRONMENT_FAILED = 3
 INTERRUPTED = 130
 
+# Listening on every address is not an address that a browser can open.
+EVERY_ADDRESS = ("0.0.0.0", "::")
+
 # More removed tasks than this are counted, not listed.
 MAX_LISTED = 20
 
@@ -82,6 +85,8 @@ def _serve(options: argparse.Namespace) -> int:
             print("Las tareas están en memoria y se pierden al terminar.", file=sys.stderr)
         else:
             print(f"Las tareas se guardan en {store.path}", file=sys.stderr)
+        if options.host in EVERY_ADDRESS:
+            print(f"En este equipo, abra http://127.0.0.1:{server.port}", file=sys.stderr)
         print("Termine con Ctrl-C.", file=sys.stderr, flush=True)
         server.run()
     finally:

@@ -139,7 +139,8 @@ def _read_body(request: Request) -> bytes:
     # This is also what keeps other sites out. A page anywhere can make a visitor's browser send a form or
     # text/plain to this address, but application/json (like PUT and DELETE) only after a CORS preflight,
     # which this application never grants. So do not accept another type, nor a missing one, however kind that
-    # would be.
+    # would be. A site that rebinds its own name to this address (DNS rebinding) is not kept out: behind a
+    # tunnel every Host is a good one, and the list is there to be shown.
     if request.mimetype != "application/json":
         sent = f"llegó {quote(request.mimetype)}" if request.mimetype else "no llegó ninguno"
         if request.mimetype == "application/x-www-form-urlencoded":

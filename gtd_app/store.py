@@ -231,22 +231,22 @@ class TaskStore:
         """
         if not self._in_memory:
             _make_folder(self.path)
+        created = False
         with _explaining(self.path):
             connection = self._connect()
             try:
-                connection.execute("BEGIN")  # one look: another program may be making the file right now
-                _refuse_foreign(connection, self.path)  # before anything is written to it
+                # One look, in a transaction: another program may be making the file right now. Where there are
+                # tasks already nothing is written.
+                connection.execute("BEGIN")
+                empty = _refuse_foreign(connection, self.path)
                 connection.execute("COMMIT")
-                _prefer_write_ahead_log(connection)
-                connection.execute("BEGIN IMMEDIATE")
-                # Looked at again under the lock: two programs may start on one new file at once.
-                created = _refuse_foreign(connection, self.path)
-                if created:
-                    connection.execute(SCHEMA)
-                    _insert_first_tasks(connection)
-                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                connection.execute("COMMIT")
+                if empty:
+                    _prefer_write_ahead_log(connection)
+                    connection.execute("BEGIN IMMEDIATE")
+                    created = _refuse_foreign(connection, self.path)  # unless the other one made it
+                    if created:
+                        _make_schema(connection)
+                    connection.execute("COMMIT")
             except BaseException:
                 connection.close()
                 raise
@@ -282,6 +282,13 @@ def _insert(connection: sqlite3.Connection, title: str, description: str, done: 
 def _insert_first_tasks(connection: sqlite3.Connection) -> None:
     for title, description in FIRST_TASKS:
         _insert(connection, title, description, done=False)
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    connection.execute(SCHEMA)
+    _insert_first_tasks(connection)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> bool:

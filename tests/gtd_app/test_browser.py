@@ -50,9 +50,7 @@ class Page:
         return row
 
     def titles(self) -> list[str]:
-        return self.run(
-            "return [...document.querySelectorAll('#tasks bdi')].map((name) => name.textContent)"
-        )
+        return self.run("return [...document.querySelectorAll('#tasks bdi')].map((name) => name.textContent)")
 
     def look(self) -> None:
         """Make the page ask now, as when its tab is shown again; what arrives later arrives all the same."""
@@ -101,7 +99,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture
 def page(browser: Chrome, server: AppServer) -> Iterator[Page]:
-    """The page, open on the two first tasks. At the end: no complaint in its console, no request to elsewhere."""
+    """The page, open on the two first tasks. At its end: nothing in its console, no request to elsewhere."""
     page = Page(browser, server.url)
     browser.get("about:blank")
     for log in ("browser", "performance"):

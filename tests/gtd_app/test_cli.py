@@ -1,5 +1,6 @@
 """The command ``gtd-app``, mostly as a process of its own."""
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -49,7 +50,7 @@ def test_serve_says_where_and_ends_with_zero_on_sigterm(database: Path) -> None:
         assert running.wait() == 0
         assert running.process.stdout.read() == ""  # one line and no other
     assert any(str(database) in line for line in running.diagnostics)
-    assert any(line.endswith(" GET /healthz 200\n") for line in running.diagnostics) is False
+    assert not any("/healthz" in line for line in running.diagnostics)  # nor does it bury what matters
     assert not list(database.parent.glob("*-wal"))  # the database was closed, not just left
 
 
@@ -69,7 +70,6 @@ def test_second_ctrl_c_does_not_wait_for_anybody() -> None:
             visitor.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12")
             get(running.url + "/healthz")  # so the half request has been read, too
             running.process.send_signal(signal.SIGINT)
-            assert visitor.gettimeout()
             with pytest.raises(subprocess.TimeoutExpired):
                 running.process.wait(0.5)  # it waits for the visitor
             running.process.send_signal(signal.SIGINT)
@@ -146,6 +146,13 @@ def test_tasks_live_in_the_data_folder_by_default(default_folder: Path) -> None:
     store = TaskStore(path)
     assert len(store.list_tasks()) == 3
     store.close()
+
+
+def test_server_on_every_address_names_one_that_can_be_opened() -> None:
+    with run_gtd_app("--en-memoria", "--host", "0.0.0.0") as running:
+        port = running.url.removeprefix("http://0.0.0.0:")
+        assert get(f"http://127.0.0.1:{port}/healthz") == {"status": "ok"}
+    assert any(f"http://127.0.0.1:{port}" in line for line in running.diagnostics)
 
 
 @pytest.fixture
@@ -244,6 +251,17 @@ def test_help_is_in_spanish(arguments: list[str], capsys: pytest.CaptureFixture[
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("gtd-app ")
+
+
+def test_version_without_installation_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def not_installed(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", not_installed)
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == "gtd-app sin instalar\n"
 
 
 def test_interruption_before_serving_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

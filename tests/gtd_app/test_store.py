@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gtd_app import store as store_module
 from gtd_app.errors import StoreError
 from gtd_app.store import FIRST_TASKS, IN_MEMORY, Task, TaskStore
 
@@ -201,6 +202,49 @@ def test_database_that_cannot_be_written_is_explained(database: Path) -> None:
     with pytest.raises(StoreError, match="solo lectura"):
         store.add_task("a")
     store.close()
+
+
+def test_database_without_a_write_ahead_log_is_used_as_it_is(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "BUSY_TIMEOUT_S", 0.05)
+    TaskStore(database).close()
+    other = sqlite3.connect(database, isolation_level=None)
+    assert other.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM task").fetchone()  # a reader, which keeps the mode from being changed
+    third = sqlite3.connect(database, timeout=0.05, isolation_level=None)
+    store_module._prefer_write_ahead_log(third)  # asked for, and not to be had
+    third.close()
+    store = TaskStore(database)
+    assert len(store.list_tasks()) == 2
+    other.execute("COMMIT")
+    other.close()
+    assert store.add_task("third").id == 3
+    with store._transaction() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied"), "no tiene permiso"),
+        (FileNotFoundError(2, "No such file"), "no existe"),
+        (OSError(30, "Read-only file system"), "Read-only file system"),
+    ],
+)
+def test_folder_that_cannot_be_made_is_explained(
+    database: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    # Nothing that the system would refuse is refused to the administrator that the tests may run as.
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StoreError, match=said):
+        TaskStore(database)
 
 
 def test_damaged_database_is_explained(database: Path) -> None:
