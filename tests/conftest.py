@@ -1,6 +1,7 @@
 """Rules that hold for the whole suite, whatever it tests.
 
-- In CI nothing that the project promises is skipped: there a skip is a failure, unless ``ALLOWED_SKIPS`` says why.
+- In CI nothing that the project promises is skipped: there a skip is a failure, unless ``ALLOWED_SKIPS`` says
+  why it is not.
 - No process that a test started, nor any that those started, outlives the run.
 - The run changes nothing in the checkout: an error in CI, a remark elsewhere, where somebody may be editing.
 """
