@@ -1,8 +1,15 @@
 """``/``: a greeting for curl, a page for browsers. All that the page needs comes from this application."""
 
+import mimetypes
+
 from flask import Blueprint, Response, render_template, request
 
 from gtd_app.payloads import MAX_DESCRIPTION, MAX_TITLE
+
+# Windows takes the types of files from its registry, where programs leave text/plain for .js; with "nosniff"
+# the browser would not run it.
+for _type, _ending in (("text/javascript", ".js"), ("text/css", ".css"), ("image/svg+xml", ".svg")):
+    mimetypes.add_type(_type, _ending)
 
 GREETING = "Hello, World!"
 

@@ -69,9 +69,8 @@ class TaskStore:
     called from any thread.
 
     Raises:
-        StoreError: from the constructor, when the file cannot be used or is not ours; from any method, when
-        the
-            database cannot answer.
+        StoreError: from the constructor, when the file cannot be used or is not ours; from any method,
+            when the database cannot answer.
     """
 
     def __init__(self, path: Path) -> None:
@@ -181,7 +180,9 @@ class TaskStore:
     def _take(self) -> sqlite3.Connection:
         if self._identity is not None and _identity(self.path) != self._identity:
             # Somebody removed or replaced the file. SQLite would go on writing to the old one, which nobody
-            # will ever see again: better to refuse than to answer 201 for a task that is lost.
+            # will ever see again: better to refuse than to answer 201 for a task that is lost. Opening the
+            # new one is no way out: the old one's log still lies beside it, and SQLite would write that into
+            # it (https://www.sqlite.org/howtocorrupt.html, "Mispairing database files and hot journals").
             raise StoreError(
                 f"El archivo de las tareas, {self.path}, fue borrado o reemplazado mientras gtd-app "
                 "lo usaba. Termine gtd-app y ejecútelo de nuevo."
@@ -215,9 +216,8 @@ class TaskStore:
         )
         try:
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(
-                "PRAGMA fullfsync = ON"
-            )  # macOS: fsync alone leaves the data in the disk's cache
+            # macOS: fsync alone leaves the data in the disk's own cache.
+            connection.execute("PRAGMA fullfsync = ON")
         except sqlite3.Error:
             connection.close()
             raise
@@ -235,15 +235,15 @@ class TaskStore:
         with _explaining(self.path):
             connection = self._connect()
             try:
-                # One look, in a transaction: another program may be making the file right now. Where there are
-                # tasks already nothing is written.
+                # One look, in a transaction: another program may be making the file right now. Where there
+                # are tasks already nothing is written.
                 connection.execute("BEGIN")
                 empty = _refuse_foreign(connection, self.path)
                 connection.execute("COMMIT")
                 if empty:
                     _prefer_write_ahead_log(connection)
                     connection.execute("BEGIN IMMEDIATE")
-                    created = _refuse_foreign(connection, self.path)  # unless the other one made it
+                    created = _refuse_foreign(connection, self.path)  # or has that program made it?
                     if created:
                         _make_schema(connection)
                     connection.execute("COMMIT")

@@ -43,6 +43,17 @@ def test_page_holds_no_inline_code_and_only_relative_addresses(client: FlaskClie
     assert not re.search(r"\son[a-z]+=", page)
 
 
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [("page.js", "text/javascript"), ("page.css", "text/css"), ("icon.svg", "image/svg+xml")],
+)
+def test_files_of_the_page_have_the_type_that_a_browser_insists_on(
+    client: FlaskClient, name: str, content_type: str
+) -> None:
+    with client.get(f"/static/{name}") as response:
+        assert response.mimetype == content_type
+
+
 def test_page_forbids_what_it_does_not_use(client: FlaskClient) -> None:
     headers = client.get("/", headers={"Accept": BROWSER}).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))

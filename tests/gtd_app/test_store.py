@@ -146,14 +146,24 @@ def test_transaction_under_way_at_close_is_finished(database: Path) -> None:
     again.close()
 
 
-def test_file_replaced_under_a_running_store_is_noticed(database: Path) -> None:
+def test_file_removed_under_a_running_store_is_noticed(database: Path) -> None:
     store = TaskStore(database)
-    database.rename(database.with_suffix(".old"))
-    other = TaskStore(database)
+    database.unlink()
     with pytest.raises(StoreError, match="borrado o reemplazado"):
         store.add_task("lost?")
-    other.close()
+    assert not database.exists()
     store.close()
+
+
+def test_file_replaced_under_a_running_store_is_noticed_and_left_alone(database: Path) -> None:
+    store = TaskStore(database)
+    notes = database.with_suffix(".txt")
+    notes.write_text("dear diary, " * 100)
+    notes.replace(database)
+    with pytest.raises(StoreError, match="borrado o reemplazado"):
+        store.add_task("lost?")
+    store.close()
+    assert database.read_text() == "dear diary, " * 100
 
 
 def test_database_of_another_program_is_refused_untouched(database: Path) -> None:
