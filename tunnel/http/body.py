@@ -135,8 +135,9 @@ class ChunkedBody:
             self._in_trailer = True
 
     def _check_incomplete_line(self, data: bytes, position: int) -> None:
-        limit = _MAX_TRAILER_BYTES if self._in_trailer else _MAX_CHUNK_LINE_BYTES
-        if len(data) - position > limit or b"\n" in data[position:]:
+        limit = _MAX_TRAILER_BYTES - self._trailer_bytes if self._in_trailer else _MAX_CHUNK_LINE_BYTES
+        # One byte more may be the CR of a line that is just within its limit.
+        if len(data) - position > limit + 1 or b"\n" in data[position:]:
             raise BadMessage("malformed chunk line")
 
 
