@@ -2,7 +2,8 @@
 
 Three kinds never cross the link: fields about one connection (RFC 9110, section 7.6.1), the framing of
 the message (it travels as a number, see ``wire``), and what only the edge may say: who the visitor is
-and how it came.  A visitor's own claim about the latter is dropped, not appended to.
+and how it came.  A visitor's own claim about the latter is dropped, not appended to, and so is the same
+name with underscores: to an application behind CGI or WSGI ``X_Real_IP`` and ``X-Real-IP`` are one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ CONNECTION_FIELDS = frozenset(
     )
 )
 
-_SET_BY_EDGE = frozenset((b"forwarded", b"host", b"x-real-ip"))
+_DROPPED = CONNECTION_FIELDS | {b"forwarded", b"host", b"x-real-ip"}
 _EDGE_PREFIXES = (b"x-forwarded-", INTERNAL_PREFIX)
 
 _VIA = b"Via: 1.1 tunelab\r\n"
@@ -39,20 +40,23 @@ def request_fields(head: RequestHead, visitor_ip: str, scheme: bytes) -> bytes:
     """Return a visitor's fields as lines for the upstream, with those that the edge sets.
 
     Args:
-        visitor_ip: the address of the visitor's socket, without a port.
+        visitor_ip: the address of the visitor's socket, without a port; "" where nobody knows it any more.
         scheme: ``b"http"`` or ``b"https"``, as the visitor spoke it.
     """
-    dropped = CONNECTION_FIELDS.union(head.connection_options)
+    nominated = frozenset(head.connection_options)
     lines = [b"Host: %b\r\n" % head.host]
     for name, value in head.fields:
         lower = name.lower()
-        if lower in dropped or lower in _SET_BY_EDGE or lower.startswith(_EDGE_PREFIXES):
+        if lower in nominated:
+            continue
+        lower = lower.replace(b"_", b"-")
+        if lower in _DROPPED or lower.startswith(_EDGE_PREFIXES):
             continue
         lines.append(b"%b: %b\r\n" % (name, value))
     if head.upgrade:
         lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.upgrade)
-    address = visitor_ip.encode()
-    # RFC 7239, section 6: an IPv6 address is bracketed and quoted.
+    address = visitor_ip.encode() or b"unknown"
+    # RFC 7239, section 6: an IPv6 address is bracketed and quoted; "unknown" is a word of the RFC's own.
     node = b'"[%b]"' % address if b":" in address else address
     host = head.host
     lines.append(
