@@ -36,7 +36,8 @@ def _by_code(*faults: Fault) -> dict[str, Fault]:
 
 FAULTS = _by_code(
     Fault("bad-request", 400, 0, "La petición no es HTTP/1.1 válido o es ambigua",
-          "El nodo de salida no la deja pasar. Revise la petición que envía su programa."),
+          "El nodo de salida no la deja pasar. Revise la petición que envía su programa: en una URL, por "
+          "ejemplo, los espacios y las tildes van codificados («%20», «%C3%B1»)."),
     Fault("unknown-host", 404, 1, "Ningún túnel atiende ese nombre",
           "Revise el nombre en la URL, o los nombres que el cliente pidió con --upstream."),
     Fault("reserved-path", 404, 1, "Esa ruta está reservada para el túnel",
@@ -52,7 +53,7 @@ FAULTS = _by_code(
     Fault("headers-too-large", 431, 1, "Los campos de cabecera son demasiado grandes",
           "Borre las cookies de este sitio o envíe menos campos."),
     Fault("unknown-method", 501, 1, "El nodo de salida no conoce ese método",
-          "Use un método registrado de HTTP; CONNECT no se atiende."),
+          "Los métodos se escriben en mayúsculas: GET, POST, PUT, PATCH, DELETE… CONNECT no se atiende."),
     Fault("transfer-coding", 501, 1, "Esa codificación de transferencia no se admite",
           "La única codificación de transferencia posible es chunked."),
     Fault("http-version", 505, 1, "Esa versión de HTTP no se admite",
