@@ -3,6 +3,9 @@
 The path of a request, and back::
 
     visitor → exit node → link → client → application
+
+The exit node's own error pages name hops too, in the same words; here they are told again, together with the
+errors that never reach an exit node.
 """
 
 import enum
@@ -20,7 +23,7 @@ class Hop(enum.Enum):
     VISITOR = "visitante"
     EXIT_NODE = "nodo de salida"
     LINK = "enlace"
-    CLIENT = "cliente"
+    CLIENT = "cliente del túnel"
     APP = "aplicación"
 
 
@@ -36,7 +39,7 @@ class Fault:
 # The exit node's stable codes, each with the hop it accuses.
 FAULT_OF_CODE = {
     "no-client": Fault(
-        Hop.CLIENT,
+        Hop.LINK,
         "El nodo de salida atiende, pero ningún cliente está conectado para este nombre.",
         "Inicie «tunnel client» y mire si dice que se conectó.",
     ),
@@ -71,25 +74,46 @@ FAULT_OF_CODE = {
         "Repita la petición: el cliente se vuelve a conectar solo.",
     ),
     "too-many-streams": Fault(
-        Hop.LINK,
-        "El enlace lleva ya todas las peticiones que admite a la vez.",
+        Hop.CLIENT,
+        "El cliente atiende ya tantas peticiones a la vez como puede.",
         "Espere a que terminen algunas y repita.",
     ),
     "draining": Fault(
-        Hop.EXIT_NODE,
-        "El nodo de salida se está apagando.",
+        Hop.CLIENT,
+        "El túnel se está deteniendo.",
         "Espere a que vuelva a estar en marcha.",
+    ),
+    "client-fault": Fault(
+        Hop.CLIENT,
+        "El cliente del túnel tuvo una falla al atender la petición.",
+        "Mire los mensajes de «tunnel client».",
     ),
     "bad-request": Fault(
         Hop.VISITOR,
         "El nodo de salida no entendió la petición.",
         "Revise con qué se hizo la petición, y si hay un intermediario que la cambie.",
     ),
-    "uri-too-long": Fault(Hop.VISITOR, "La dirección pedida es demasiado larga.", "Acórtela."),
-    "headers-too-large": Fault(
-        Hop.VISITOR, "Las cabeceras de la petición son demasiado grandes.", "Acórtelas."
+    "request-timeout": Fault(
+        Hop.VISITOR, "La petición no llegó completa a tiempo.", "Revise su conexión y repita."
     ),
-    "body-too-large": Fault(Hop.VISITOR, "El cuerpo de la petición es demasiado grande.", "Acórtelo."),
+    "reserved-path": Fault(
+        Hop.EXIT_NODE, "La ruta pedida es del túnel y no llega a la aplicación.", "Pida otra ruta."
+    ),
+    "uri-too-long": Fault(Hop.EXIT_NODE, "La dirección pedida es demasiado larga.", "Acórtela."),
+    "headers-too-large": Fault(
+        Hop.EXIT_NODE, "Las cabeceras de la petición son demasiado grandes.", "Acórtelas."
+    ),
+    "body-too-large": Fault(Hop.EXIT_NODE, "El cuerpo de la petición es demasiado grande.", "Acórtelo."),
+    "expectation": Fault(
+        Hop.EXIT_NODE, "La petición espera algo que el nodo de salida no conoce.", "Quite el campo Expect."
+    ),
+    "unknown-method": Fault(
+        Hop.EXIT_NODE, "El nodo de salida no conoce el método de la petición.", "Use GET o POST."
+    ),
+    "transfer-coding": Fault(
+        Hop.EXIT_NODE, "El nodo de salida no conoce la codificación del cuerpo.", "Use chunked, o ninguna."
+    ),
+    "http-version": Fault(Hop.EXIT_NODE, "El nodo de salida no habla esa versión de HTTP.", "Use HTTP/1.1."),
 }
 
 

@@ -24,11 +24,11 @@ from labcheck.hops import ERROR_HEADER, Fault, Hop, fault_of_answer, fault_of_er
 TASKS_PATH = "/todo/api/v1.0/tasks"
 
 CONNECT_TIMEOUT_S = 5.0
-# Longer than the exit node waits for a silent application, so that its own answer is what is seen.
-READ_TIMEOUT_S = 45.0
-# A client that was killed is missed within two of the server's pings; one that said goodbye, at once.
-CUT_TIMEOUT_S = 30.0
-BACK_TIMEOUT_S = 30.0
+# Longer than a client waits for a silent application (60 s by default), so that its answer is what is seen.
+READ_TIMEOUT_S = 75.0
+# How long a cut may take to be noticed and a link to heal: a client that was killed is missed within two of
+# the exit node's pings, of 5 s each by default; one that said goodbye, at once.
+PATIENCE_S = 30.0
 POLL_S = 0.1
 
 
@@ -58,13 +58,15 @@ class Outcome:
 class Proof:
     """The steps of one run against one application and one public address.
 
-    `local_url` and `remote_url` are like ``http://localhost:5000``, with no slash at the end.
+    `local_url` and `remote_url` are like ``http://localhost:5000``, with no slash at the end. `patience_s`
+    is how long a step waits for what takes a while: a cut to be noticed, a link to heal.
     """
 
-    def __init__(self, local_url: str, remote_url: str, *, nonce: str | None = None) -> None:
+    def __init__(self, local_url: str, remote_url: str, *, patience_s: float = PATIENCE_S) -> None:
         self.local_url = local_url
         self.remote_url = remote_url
-        self.nonce = nonce or secrets.token_hex(4)
+        self.nonce = secrets.token_hex(4)
+        self.patience_s = patience_s
         self.title = f"write a book {self.nonce}"
         self.task_id: int | None = None
         self._local = _session_for(local_url)
@@ -121,11 +123,11 @@ class Proof:
 
     def find_publicly(self) -> Outcome:
         """GET the tasks from the public side; the posted one must be there. Waits for a link to heal."""
-        return self._until(BACK_TIMEOUT_S, self._look_publicly)
+        return self._until_passed(self._look_publicly)
 
     def expect_no_client(self) -> Outcome:
         """GET from the public side of a cut tunnel: 503, no client. Waits for the cut to be noticed."""
-        return self._until(CUT_TIMEOUT_S, self._look_for_the_cut)
+        return self._until_passed(self._look_for_the_cut)
 
     def remove_task(self) -> Outcome:
         """DELETE the task of this run from the local side.
@@ -165,9 +167,9 @@ class Proof:
             return Outcome(exchange, fault)
         return Outcome(exchange, fault_of_answer(response, wanted="503 con el error no-client"))
 
-    def _until(self, timeout_s: float, look: Callable[[], Outcome]) -> Outcome:
-        """Repeat `look` until it passes; after `timeout_s` return what it last saw."""
-        deadline = time.monotonic() + timeout_s
+    def _until_passed(self, look: Callable[[], Outcome]) -> Outcome:
+        """Repeat `look` until it passes; when patience ends, return what it last saw."""
+        deadline = time.monotonic() + self.patience_s
         while True:
             outcome = look()
             if outcome.passed or time.monotonic() >= deadline:
