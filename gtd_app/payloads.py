@@ -168,10 +168,6 @@ class _DuplicateKeyError(ValueError):
         self.key = key
 
 
-class _NotANumberError(ValueError):
-    """NaN or Infinity, which Python reads and JSON does not have (RFC 8259, section 6)."""
-
-
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
@@ -184,7 +180,8 @@ def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _NotANumberError(name)
+    # NaN and Infinity, which Python reads and JSON does not have (RFC 8259, section 6).
+    raise ValueError(name)
 
 
 def _load_json(body: bytes) -> object:
@@ -278,7 +275,7 @@ def _check_text(field: str, value: str, limit: int) -> None:
             f"El campo {field} tiene {len(value)} caracteres y el límite es {limit}. Acórtelo.",
             field=field,
         )
-    # Half of a pair, "\\ud83d" alone: JSON can spell it, no UTF-8 can carry it, and SQLite would refuse it.
+    # Half of a pair, "\ud83d" alone: JSON can spell it, no UTF-8 can carry it, and SQLite would refuse it.
     if _SURROGATE.search(value):
         raise _invalid_characters(
             field, "Lleva medio carácter (un código \\uD800 a \\uDFFF suelto). Quítelo."

@@ -23,24 +23,20 @@
   const template = byId("task-template").content.firstElementChild;
 
   const rows = new Map(); // id -> the <li> that shows it
-  const ours = new Set(); // ids that this page added: they are no surprise
+  const added = new Set(); // ids that this page added: they are no surprise
   let etag = null; // of the list that is shown
   let known = false; // whether a list has been shown yet
   let changes = 0; // orders sent by this page and not answered yet
+  let queue = Promise.resolve(); // of those orders: each waits for the one before
   let round = 0; // counts the readings, so that one that a change has overtaken is thrown away
+  let adding = false; // whether a new task is on its way
   let timer = null;
   let shownState = "waiting";
   let shownReason = "";
 
   // Talking to the API
 
-  class Refusal extends Error {
-    constructor(message, field) {
-      super(message);
-      this.field = field;
-    }
-  }
-
+  class Refusal extends Error {} // by the application, in its own words
   class Unreachable extends Error {}
 
   async function ask(url, options = {}) {
@@ -53,20 +49,16 @@
     if (response.status === 304) {
       return { response, answer: null };
     }
-    let answer;
-    try {
-      answer = await response.json();
-    } catch {
-      // Not ours: a proxy or the tunnel answered in the application's place.
+    const answer = await response.json().catch(() => null);
+    const ours = answer?.task || answer?.tasks || answer?.result || answer?.error?.message;
+    if (!ours) {
+      // A proxy or the tunnel answered in the application's place.
       throw new Unreachable(`En lugar de la aplicación llegó una respuesta HTTP ${response.status}.`);
     }
-    if (response.status >= 500) {
-      throw new Unreachable(answer?.error?.message ?? `La aplicación respondió HTTP ${response.status}.`);
+    if (response.ok) {
+      return { response, answer };
     }
-    if (!response.ok) {
-      throw new Refusal(answer?.error?.message ?? `HTTP ${response.status}`, answer?.error?.field);
-    }
-    return { response, answer };
+    throw new (response.status >= 500 ? Unreachable : Refusal)(answer.error.message);
   }
 
   const send = (method, url, body) =>
@@ -85,8 +77,8 @@
       }
       showLink("live");
       if (answer) {
-        etag = response.headers.get("ETag");
         show(answer.tasks);
+        etag = response.headers.get("ETag");
       }
     } catch (error) {
       if (mine === round) {
@@ -113,19 +105,23 @@
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : poll()));
   window.addEventListener("online", poll);
 
-  // Run an order of the visitor, then show what the list became.
-  async function change(order) {
+  // Run an order of the visitor after those before it, then show what the list became.
+  function change(order) {
     changes += 1;
-    round += 1;
-    try {
-      return await order();
-    } catch (error) {
-      if (error instanceof Unreachable) {
-        showLink("lost", error.message);
-      }
-      throw error;
-    } finally {
-      changes -= 1;
+    round += 1; // a reading that is on its way is out of date
+    const outcome = queue.then(order);
+    queue = outcome.then(
+      () => settle(),
+      (error) => settle(error)
+    );
+    return Promise.all([outcome, queue]);
+  }
+
+  async function settle(error) {
+    changes -= 1;
+    if (error instanceof Unreachable) {
+      showLink("lost", error.message);
+    } else if (changes === 0) {
       await refresh();
     }
   }
@@ -147,7 +143,7 @@
   }
 
   function show(tasks) {
-    const arrived = tasks.filter((task) => known && !rows.has(task.id) && !ours.has(task.id));
+    const arrived = tasks.filter((task) => known && !rows.has(task.id) && !added.has(task.id));
     const present = new Set(tasks.map((task) => task.id));
     for (const [id, row] of rows) {
       if (!present.has(id)) {
@@ -186,7 +182,8 @@
     row.querySelector(".task-title").htmlFor = box.id;
     row.querySelector(".number").textContent = `id ${id}`;
     box.addEventListener("change", () => complete(id, box));
-    row.querySelector(".delete").addEventListener("click", () => erase(id, row));
+    // The second half of a double click would fall on the task that takes this one's place.
+    row.querySelector(".delete").addEventListener("click", (event) => event.detail > 1 || erase(id, row));
     rows.set(id, row);
     return row;
   }
@@ -213,7 +210,7 @@
     }
     row.remove();
     rows.delete(id);
-    ours.delete(id); // after a reset the number may come back, as somebody else's
+    added.delete(id); // after a reset the number may come back, as somebody else's
   }
 
   function markFresh(row) {
@@ -246,7 +243,7 @@
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (changes > 0) {
+    if (adding) {
       return; // a second Enter while the first is on its way
     }
     const words = { title: title.value.trim(), description: description.value.trim() };
@@ -255,17 +252,20 @@
       title.focus();
       return;
     }
+    adding = true;
     try {
       await change(async () => {
         const { answer } = await send("POST", tasksUrl, words);
-        ours.add(answer.task.id);
+        added.add(answer.task.id);
       });
       showFormError("");
       form.reset();
       announce(`Se agregó la tarea ${words.title}`);
     } catch (error) {
-      showFormError(error instanceof Refusal ? error.message : "No se pudo agregar. El texto sigue aquí.");
+      const unknown = "No hubo respuesta. El texto sigue aquí: mire la lista antes de enviarlo otra vez.";
+      showFormError(error instanceof Refusal ? error.message : unknown);
     }
+    adding = false;
     title.focus();
   });
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask, request
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -182,6 +182,23 @@ def test_task_is_completed_and_made_pending_again(page: Page) -> None:
     title.click()  # the name is the box's label
     page.until(lambda: page.text("#summary") == "2 tareas, 2 pendientes")
     assert page.api("GET", "/1")["task"]["done"] is False
+
+
+def test_box_clicked_twice_in_a_row_ends_where_it_was(page: Page) -> None:
+    page.run("const box = document.getElementById('task-1'); box.click(); box.click()")
+    page.until(lambda: page.text("#announcer") == "Tarea pendiente otra vez.")
+    assert page.api("GET", "/1")["task"]["done"] is False
+    assert not page.find("#task-1").is_selected()
+
+
+def test_double_click_deletes_one_task_only(page: Page) -> None:
+    ActionChains(page.driver).double_click(
+        page.row("Learn Python").find_element(By.CLASS_NAME, "delete")
+    ).perform()
+    page.until(lambda: page.titles() == ["Buy groceries"])
+    page.look()
+    page.until(lambda: page.text("#announcer") == "Se borró la tarea Learn Python")
+    assert [task["id"] for task in page.api("GET")["tasks"]] == [1]
 
 
 def test_task_is_deleted_and_the_keyboard_stays_in_the_list(page: Page) -> None:
