@@ -6,5 +6,6 @@ Map
     ``exchange``  exit node: one request and its answer, between a visitor and a stream
     ``agent``     agent: one request and its answer, between a stream and an upstream
     ``upstream``  agent: connections to a service, kept and reused
+    ``sockets``   what a transport does not offer and its socket does
     ``loop``      the event loop, and running a program in it until a signal says stop
 """

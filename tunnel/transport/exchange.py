@@ -191,6 +191,9 @@ class VisitorExchange:
             framing = b"Content-Length: %d\r\n" % self._left
         if not self._connection.may_keep_alive:
             self.keep_alive = False
+        if not (self._is_request_complete or head.upgrade):
+            # RFC 9110, section 10.1.1: what is left of the request will not be read to its end.
+            self.keep_alive = False
         if not self.keep_alive:
             framing += b"Connection: close\r\n"
         elif not head.is_http_11:

@@ -19,6 +19,7 @@ from tunnel.http.body import BodyReader, ChunkedBody, LengthBody, UntilCloseBody
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import UNKNOWN_LENGTH, ResponseHead, find_head_end, parse_response_head
 from tunnel.protocol.errors import ResetCode
+from tunnel.transport.sockets import reset
 
 __all__ = ["ResponseReceiver", "UpstreamConnection", "UpstreamPool"]
 
@@ -131,10 +132,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the connection at once, which ends the request at the service too."""
-        self._receiver = None
+        is_under_way, self._receiver = self._receiver is not None, None
         self._pool.forget(self)
         if self._transport is not None:
-            self._transport.abort()
+            if is_under_way:
+                reset(self._transport)
+            else:
+                self._transport.abort()
 
     def is_alive(self) -> bool:
         """Whether an idle connection can be used: open, and with nothing to read.

@@ -23,6 +23,7 @@ from tunnel.http.wire import encode_open
 from tunnel.protocol.session import Session
 from tunnel.transport.exchange import VisitorExchange
 from tunnel.transport.link import CONTROL_PATH
+from tunnel.transport.sockets import reset
 
 __all__ = ["Edge", "VisitorConnection"]
 
@@ -173,7 +174,7 @@ class VisitorConnection(asyncio.Protocol):
         """Break the connection: the visitor sees that the answer is not whole."""
         self._exchange = None
         if self._transport is not None:
-            self._transport.abort()
+            reset(self._transport)
 
     def resume_reading(self) -> None:
         """Read on."""
@@ -241,7 +242,8 @@ class VisitorConnection(asyncio.Protocol):
         if self._state is _State.HEAD and not self._buffer:
             self._close()
         elif self._state is _State.LINGER:
-            self.abort()
+            if self._transport is not None:
+                self._transport.abort()
         elif self._exchange is None or not self._exchange.is_started:
             exchange, self._exchange = self._exchange, None
             if exchange is not None:
@@ -257,7 +259,8 @@ class VisitorConnection(asyncio.Protocol):
         if sock is None or sys.platform != "linux":
             return False
         state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-        return state in (7, 8)  # TCP_CLOSE, TCP_CLOSE_WAIT (include/net/tcp_states.h)
+        # TCP_CLOSE, TCP_CLOSE_WAIT (include/net/tcp_states.h); after a 101 the latter is a half-close.
+        return state == 7 or (state == 8 and self._state is not _State.RAW)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
