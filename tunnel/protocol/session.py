@@ -127,6 +127,7 @@ class Session:
         self._decoder = FrameDecoder()
         self._streams: dict[int, Stream] = {}
         self._newest_id = 0
+        self._ids_came_round = False  # or nearly: no id is surely one that was never used
         self._max_streams = MAX_STREAMS
         self._peer_window = INITIAL_WINDOW_BYTES
         self._own_window = INITIAL_WINDOW_BYTES
@@ -340,7 +341,7 @@ class Session:
     def _receive_for_no_stream(self, kind: int, stream_id: int, payload: bytes, now: float) -> None:
         # Serial number arithmetic (RFC 1982), since ids start again after 2^32 streams.
         is_new = 0 < (stream_id - self._newest_id) & MAX_STREAM_ID < _HALF_SPACE
-        if not is_new and kind != FrameType.OPEN:
+        if kind != FrameType.OPEN and (not is_new or self._ids_came_round):
             return  # late: the stream was reset while this was on its way
         if kind != FrameType.OPEN or self.role is Role.EXIT_NODE:
             raise ProtocolViolation(f"{FrameType(kind).name} for stream {stream_id}, which was never opened")
@@ -425,6 +426,7 @@ class Session:
         window = ReceiveWindow(self._own_window, self.growth, now)
         stream = self._streams[stream_id] = Stream(self, stream_id, self._peer_window, window)
         self._newest_id = stream_id
+        self._ids_came_round = self._ids_came_round or stream_id >= _HALF_SPACE
         return stream
 
     def _forget(self, stream: Stream) -> None:
