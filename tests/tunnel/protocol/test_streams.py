@@ -481,8 +481,21 @@ def test_what_is_late_is_told_from_what_is_new_across_the_last_id() -> None:
         for stream_id in (MAX_STREAM_ID - 5, MAX_STREAM_ID, 1):
             session.receive_data(frame(FrameType.DATA, stream_id, b"late"), START_S)
             assert session.error is None
-    pair.agent.receive_data(frame(FrameType.DATA, 2, b"early"), START_S)
-    assert_violated(pair.agent, pair.agent_handler, "stream 2, which was never opened")
+    pair.agent.receive_data(frame(FrameType.OPEN, MAX_STREAM_ID - 5), START_S)
+    assert_violated(pair.agent, pair.agent_handler, f"OPEN of stream {MAX_STREAM_ID - 5} after 1")
+
+
+def test_a_stream_that_outlives_thousands_of_millions_may_be_reset_with_frames_under_way() -> None:
+    pair = Pair()
+    old, sink, answering, _ = pair.open_stream()
+    start_ids_at(pair, 2**31 - 1)
+    assert pair.open_stream()[0].id == 2**31
+    start_ids_at(pair, MAX_STREAM_ID)  # the next id would be that of the old stream
+    answering.send_data(b"under way")
+    old.reset(ResetCode.CANCELLED)
+    pair.flush()
+    assert sink.log == []
+    assert pair.agent.error is pair.exit_node.error is None
 
 
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.name)
