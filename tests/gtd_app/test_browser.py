@@ -46,8 +46,10 @@ class Page:
         return self.driver.find_elements(By.CSS_SELECTOR, "#tasks > li")
 
     def row(self, title: str) -> WebElement:
-        (row,) = (row for row in self.rows() if row.find_element(By.TAG_NAME, "bdi").text == title)
-        return row
+        # Not by WebDriver's text, which is empty while an arrival fades in.
+        names = self.driver.find_elements(By.CSS_SELECTOR, "#tasks bdi")
+        (name,) = (name for name in names if name.get_property("textContent") == title)
+        return name.find_element(By.XPATH, "ancestor::li")
 
     def titles(self) -> list[str]:
         return self.run("return [...document.querySelectorAll('#tasks bdi')].map((name) => name.textContent)")
@@ -245,7 +247,7 @@ def test_task_from_outside_arrives_without_reload_and_is_marked(page: Page) -> N
     assert page.run("return window.sameDocument") is True
     row = page.row("write a book")
     assert row.find_element(By.CSS_SELECTOR, ".badge").is_displayed()
-    assert "Nueva" in row.text
+    page.until(lambda: "Nueva" in row.text)
     fresh, plain = (row.value_of_css_property("background-color") for row in page.rows()[:2])
     assert fresh != plain
     assert page.text("#announcer") == "Llegó una tarea nueva: write a book"
