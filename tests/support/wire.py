@@ -11,10 +11,21 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-__all__ = ["Broken", "Fields", "Request", "Response", "Wire", "eventually", "request", "response"]
+__all__ = [
+    "Broken",
+    "Fields",
+    "Request",
+    "Response",
+    "Wire",
+    "eventually",
+    "request",
+    "response",
+    "unread_bytes",
+]
 
 PATIENCE_S = 15.0
 """How long anything may take before a test fails; nothing is expected to take nearly as long."""
@@ -24,6 +35,16 @@ T = TypeVar("T")
 
 class Broken(Exception):  # noqa: N818 - it is what tests expect of a broken connection
     """The connection ended, in order or by a reset, where a message was not complete."""
+
+
+def unread_bytes(port: int, peer_port: int) -> int:
+    """Return how many bytes wait in the kernel for the program that serves ``port`` on loopback (Linux)."""
+    ends = f"0100007F:{port:04X}", f"0100007F:{peer_port:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        columns = line.split()
+        if (columns[1], columns[2]) == ends:
+            return int(columns[4].partition(":")[2], 16)
+    raise AssertionError(f"no connection from {peer_port} to {port}")
 
 
 def eventually(check: Callable[[], T], what: str, timeout_s: float = PATIENCE_S) -> T:
@@ -141,6 +162,14 @@ class Wire:
             data, self._buffer = self._buffer, b""
             return data
         return self.sock.recv(64 * 1024)
+
+    def read_into(self, target: memoryview) -> int:
+        """Read what comes next into ``target``, which saves a copy; return its size, 0 at the end."""
+        if not self._buffer:
+            return self.sock.recv_into(target)
+        data, self._buffer = self._buffer[: len(target)], self._buffer[len(target) :]
+        target[: len(data)] = data
+        return len(data)
 
     def read_until(self, mark: bytes) -> bytes:
         """Return everything up to and including ``mark``."""

@@ -31,6 +31,8 @@ MAX_IDLE_S = 1.5
 """How long a connection rests before it is dropped.  The shortest keep-alive time among common servers
 is gunicorn's 2 s; staying under it leaves them no moment to close while a request is on its way."""
 
+_START = b"HTTP/1."
+
 MAX_RESPONSE_HEAD_BYTES = 64 * 1024
 MAX_INTERIM_RESPONSES = 8  # 1xx answers before the final one
 
@@ -224,6 +226,9 @@ class UpstreamConnection(asyncio.Protocol):
             if max(end, len(data) if end < 0 else 0) > MAX_RESPONSE_HEAD_BYTES:
                 raise BadMessage("the head is too large")
             if end < 0:
+                if data[: len(_START)] != _START[: len(data)]:
+                    # Wrong port, say: a TLS or SSH server waits for us as long as we wait for it.
+                    raise BadMessage("this does not begin like HTTP/1")
                 self._buffer = data
                 return b""
             head = parse_response_head(data[:end], self._method)

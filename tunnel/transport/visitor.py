@@ -231,6 +231,8 @@ class VisitorConnection(asyncio.Protocol):
         if now >= self.deadline:
             self._time_out()
         elif self._is_read_paused and self._has_left():
+            if self._exchange is not None:
+                self._exchange.cancel()
             self.abort()
 
     def drain(self) -> None:

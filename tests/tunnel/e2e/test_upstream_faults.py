@@ -1,0 +1,246 @@
+"""What the service does wrong, and what the visitor sees of it: never a half answer taken for a whole one."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from support.backend import Backend
+from support.tunnel_kit import Starter, Visit
+from support.wire import Broken, Wire, request, response
+
+WAIT_S = 20
+
+
+def unused_port(start: Starter) -> int:
+    """Return a port that nothing listens on."""
+    backend = start.backend()
+    backend.close()
+    return backend.port
+
+
+def test_a_service_that_is_down_is_a_502_at_once_and_served_again_when_it_is_up(start: Starter) -> None:
+    port = unused_port(start)
+    server = start.server()
+    start.connected_client(server, f"http://127.0.0.1:{port}")
+    with server.visit() as wire:
+        for method in ("GET", "POST"):
+            answer = wire.ask(method)
+            assert (answer.status, answer.code) == (502, "upstream-refused")
+        backend = Backend(port=port)
+        try:
+            assert wire.ask().content == b"hola"
+        finally:
+            wire.close()
+            backend.close()
+
+
+def test_a_silent_service_is_a_504_after_the_upstream_timeout(start: Starter) -> None:
+    backend, server = start.backend(), start.server()
+    ended = threading.Event()
+
+    def silent(wire: Wire) -> None:
+        wire.read_request()
+        try:
+            wire.read_some()
+        finally:
+            ended.set()
+
+    backend.play(silent)
+    start.connected_client(server, backend, options=("--upstream-timeout=0.6",))
+    with server.visit() as wire:
+        started = time.monotonic()
+        answer = wire.ask()
+        assert (answer.status, answer.code) == (504, "upstream-timeout")
+        assert time.monotonic() - started >= 0.6
+        assert ended.wait(WAIT_S), "the request goes on at the service"
+        backend.reset()
+        assert wire.ask().content == b"hola"
+
+
+def test_the_upstream_timeout_does_not_end_an_answer_that_has_begun(start: Starter) -> None:
+    backend, server = start.backend(), start.server()
+    resumed = threading.Event()
+
+    def pause(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nan")
+        resumed.wait(1.5)
+        wire.send(b"tes!")
+
+    backend.play(pause)
+    start.connected_client(server, backend, options=("--upstream-timeout=0.4",))
+    with server.visit() as wire:
+        assert wire.ask().content == b"antes!"
+
+
+def test_an_upload_that_goes_on_is_not_silence(start: Starter) -> None:
+    """The timeout counts from the last byte that the service was sent."""
+    backend, server = start.backend(), start.server()
+    start.connected_client(server, backend, options=("--upstream-timeout=0.8",))
+    pace = threading.Event()
+    with server.visit() as wire:
+        wire.send(request("POST", "/", "Content-Length: 8"))
+        for _ in range(8):
+            pace.wait(0.2)
+            wire.send(b"x")
+        assert wire.read_response().content == b"hola"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"HTTP/1.1 200 O", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"], ids=["no", "half", "most"]
+)
+def test_a_service_that_closes_before_its_head_is_complete_is_a_502(
+    visit: Visit, backend: Backend, sent: bytes
+) -> None:
+    def close(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(sent)
+
+    backend.play(close)
+    with visit() as wire:
+        answer = wire.ask()
+        assert (answer.status, answer.code) == (502, "upstream-closed")
+        backend.reset()
+        assert wire.ask().content == b"hola"
+
+
+@pytest.mark.parametrize("how", ["end", "reset"])
+@pytest.mark.parametrize(
+    "framing",
+    ["Content-Length: 100\r\n", "Transfer-Encoding: chunked\r\n", ""],
+    ids=["length", "chunked", "close"],
+)
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_an_answer_that_breaks_off_is_broken_for_the_visitor_too(
+    visit: Visit, backend: Backend, framing: str, how: str, version: str
+) -> None:
+    seen = threading.Event()
+
+    def break_off(wire: Wire) -> None:
+        wire.read_request()
+        chunk = b"5\r\nmedia\r\n" if "chunked" in framing else b"media"
+        wire.send(b"HTTP/1.1 200 OK\r\n" + framing.encode() + b"\r\n" + chunk)
+        assert seen.wait(WAIT_S)
+        wire.reset() if how == "reset" else wire.close()
+
+    backend.play(break_off)
+    with visit() as wire:
+        wire.send(f"GET / HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+        head = wire.read_response_head()
+        assert head.status == 200
+        chunked = head.fields.get("Transfer-Encoding") is not None
+        assert (wire.read_chunk() if chunked else wire.read_exactly(5)) == b"media"
+        seen.set()
+        if framing or how == "reset":
+            with pytest.raises(Broken):
+                wire.read_chunk() if chunked else wire.read_to_end()
+        else:  # here the end of the connection is the end of the content
+            assert (wire.read_chunk() if chunked else wire.read_to_end()) == b""
+
+
+GARBAGE = {
+    "an SSH server": b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
+    "a TLS alert": b"\x15\x03\x01\x00\x02\x02\x46",
+    "HTTP/0.9": b"<html>hola</html>\r\n\r\n",
+    "HTTP/2": b"HTTP/2 200\r\n\r\n",
+    "a preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "no status": b"HTTP/1.1 OK\r\n\r\n",
+    "a status of two digits": b"HTTP/1.1 20 OK\r\n\r\n",
+    "a status out of range": b"HTTP/1.1 999 No\r\n\r\n",
+    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhola\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "a length that is a list": b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx",
+    "another coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "chunked twice": b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n",
+    "a folded line": b"HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\nContent-Length: 0\r\n\r\n",
+    "space before the colon": b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
+    "a line without a colon": b"HTTP/1.1 200 OK\r\nhola\r\n\r\n",
+    "a NUL": b"HTTP/1.1 200 OK\r\nX-A: \0\r\nContent-Length: 0\r\n\r\n",
+    "a bare CR": b"HTTP/1.1 200 OK\r\nX-A: 1\rX-B: 2\r\nContent-Length: 0\r\n\r\n",
+    "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    "a head that never ends": b"HTTP/1.1 200 OK\r\n" + b"X-A: 123456789\r\n" * 5000,
+    "interim answers without end": b"HTTP/1.1 102 Processing\r\n\r\n" * 9 + response(200, b"x"),
+}
+
+
+@pytest.mark.parametrize("garbage", list(GARBAGE.values()), ids=list(GARBAGE))
+def test_an_answer_that_is_no_http_is_a_502(visit: Visit, backend: Backend, garbage: bytes) -> None:
+    def misbehave(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(garbage)
+        wire.read_some()
+
+    backend.play(misbehave)
+    with visit() as wire:
+        answer = wire.ask()
+        while answer.status == 102:  # what came before the fault has been passed on
+            answer = wire.read_response()
+        assert (answer.status, answer.code) == (502, "upstream-protocol")
+        backend.reset()
+        assert wire.ask().content == b"hola"
+
+
+@pytest.mark.parametrize(
+    "chunk", [b"zz\r\n", b"-1\r\n", b"3\r\nunoX\r\n", b"3\nuno\r\n", b"0\r\nsin dos puntos\r\n\r\n"]
+)
+def test_a_chunk_that_is_none_breaks_the_answer_that_has_begun(
+    visit: Visit, backend: Backend, chunk: bytes
+) -> None:
+    seen = threading.Event()
+
+    def misbehave(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nuno\r\n")
+        assert seen.wait(WAIT_S)
+        wire.send(chunk)
+        wire.read_some()
+
+    backend.play(misbehave)
+    with visit() as wire:
+        wire.send(request())
+        assert wire.read_response_head().status == 200
+        assert wire.read_chunk() == b"uno"
+        seen.set()
+        with pytest.raises(Broken):
+            wire.read_chunked()
+
+
+def test_what_a_service_says_unasked_is_not_taken_for_an_answer(visit: Visit, backend: Backend) -> None:
+    """Bytes behind a complete answer belong to no request."""
+
+    def chatter(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(response(200, b"una") + response(200, b"otra"))
+        wire.read_some()
+
+    backend.play(chatter)
+    with visit() as wire:
+        for _ in range(5):
+            assert wire.ask().content == b"una"
+
+
+def test_one_requests_fault_leaves_those_beside_it_alone(visit: Visit, backend: Backend) -> None:
+    go_on = threading.Event()
+
+    def mixed(wire: Wire) -> None:
+        while True:
+            asked = wire.read_request()
+            if asked.target == "/mal":
+                wire.send(b"\0" * 100)
+                return
+            assert go_on.wait(WAIT_S)
+            wire.send(response(200, b"bien"))
+
+    backend.play(mixed)
+    with visit() as good:
+        good.send(request("GET", "/bien"))
+        try:
+            for _ in range(10):
+                with visit() as bad:
+                    assert bad.ask("GET", "/mal").code == "upstream-protocol"
+        finally:
+            go_on.set()
+        assert good.read_response().content == b"bien"
