@@ -20,8 +20,10 @@ def main(argv: Sequence[str]) -> int:
     """Run the demonstration and return its exit code; `argv` is without the program's name."""
     try:
         with Interruptions() as interruptions:
-            from labcheck import scenes
-
+            # Held: a KeyboardInterrupt that passes through an eval() of the modules being read (namedtuple
+            # has one) makes Python end by the signal, whatever exit code is returned afterwards.
+            with interruptions.held():
+                from labcheck import scenes
             return scenes.run(argv, interruptions)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -1,12 +1,20 @@
 """What happened, as a student would see it: an exchange as curl shows it, and a fault with its hop."""
 
 import json
+import re
 import shlex
 import sys
+from collections.abc import Sequence
 
 from labcheck.hops import Fault, Hop
 from labcheck.proof import Exchange
 from labcheck.terminal import Console
+
+# A command longer than this goes on in the next line, so that it can be read, and copied, in 80 columns.
+TYPED_COLUMNS = 72
+CONTINUED = "  "
+
+_OPTION = re.compile(r"--?[\w-]+")
 
 
 def explain(console: Console, fault: Fault, indent: str = "  ") -> None:
@@ -22,6 +30,25 @@ def explain(console: Console, fault: Fault, indent: str = "  ") -> None:
     console.say(f"{indent}{fault.advice}")
 
 
+def typed(words: Sequence[str]) -> str:
+    """Return a command as a person would type it: words quoted for the shell, long ones on several lines."""
+    if sys.platform == "win32":
+        return " ".join(words)
+    groups: list[str] = []
+    for word in map(shlex.quote, words):
+        if groups and _OPTION.fullmatch(groups[-1]) and not _OPTION.fullmatch(word):
+            groups[-1] += f" {word}"  # an option stays with its value
+        else:
+            groups.append(word)
+    lines = groups[:1]
+    for group in groups[1:]:
+        if len(lines[-1]) + 1 + len(group) <= TYPED_COLUMNS:
+            lines[-1] += f" {group}"
+        else:
+            lines.append(CONTINUED + group)
+    return " \\\n".join(lines)
+
+
 def command_line(exchange: Exchange, *, with_head: bool = False) -> str:
     """Return what a person would type for the same request; `with_head` asks for the headers too."""
     if sys.platform == "win32":
@@ -33,7 +60,7 @@ def command_line(exchange: Exchange, *, with_head: bool = False) -> str:
         words += ["-X", exchange.method]
     if exchange.body is not None:
         words += ["-d", json.dumps(exchange.body), "-H", "Content-type: application/json"]
-    return shlex.join([*words, exchange.url])
+    return typed([*words, exchange.url])
 
 
 def _windows_command_line(exchange: Exchange, *, with_head: bool) -> str:

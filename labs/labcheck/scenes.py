@@ -7,7 +7,6 @@ left when it ends, whichever way it ends.
 import contextlib
 import json
 import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from labcheck.hops import Hop
 from labcheck.interruptions import Interruptions
 from labcheck.ports import LOOPBACK, choose_port
 from labcheck.proof import Outcome, Proof
-from labcheck.report import answer_text, command_line, explain
+from labcheck.report import answer_text, command_line, explain, typed
 from labcheck.terminal import Console
 
 EXIT_PROVEN, EXIT_FAILED, EXIT_ENVIRONMENT = 0, 1, 3
@@ -136,10 +135,10 @@ class Demonstration:
 
     def _make_token(self) -> None:
         command = ["tunnel", "token", "--salida", TOKEN_FILE]
-        self._show_command(shlex.join(command))
+        self._show_command(typed(command))
         token_maker = self._children.start("tunnel token", Hop.EXIT_NODE, command)
         token_maker.wait_ended()
-        self._console.passed("Hay una contraseña nueva que solo comparten el servidor y el cliente", INDENT)
+        self._console.passed("Hay un token nuevo: el secreto que comparten el servidor y el cliente", INDENT)
 
     def _start_app(self, ports: "Ports") -> None:
         child = self._start(Hop.APP, ["gtd-app", "serve", "--en-memoria", "--port", str(ports.app)])
@@ -213,7 +212,7 @@ class Demonstration:
 
     def _start(self, hop: Hop, command: list[str], unseen: Sequence[str] = ()) -> Child:
         """Show a command and start it; `unseen` only makes it speak to a program instead of a person."""
-        self._show_command(shlex.join(command))
+        self._show_command(typed(command))
         return self._children.start(" ".join(command[:2]), hop, [*command, *unseen])
 
     def _scene(self, title: str) -> None:
@@ -221,7 +220,8 @@ class Demonstration:
         self._console.say("\n" + self._console.paint(f"{self._scenes_begun}. {title}", "bold"))
 
     def _show_command(self, command: str) -> None:
-        self._console.say(INDENT + self._console.paint(f"$ {command}", "cyan"))
+        for number, line in enumerate(command.splitlines()):
+            self._console.say(INDENT + self._console.paint(f"  {line}" if number else f"$ {line}", "cyan"))
 
     def _show(self, outcome: Outcome, claim: str, *, head: bool = False) -> bool:
         """Show the exchange of a step and its outcome, and return whether it passed."""
