@@ -1,0 +1,201 @@
+"""The link dies in every way a link dies, and the tunnel heals; what was under way fails visibly."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from support.backend import Backend
+from support.relay import Relay
+from support.tunnel_kit import Starter
+from support.tunnel_process import Client, Server
+from support.wire import Broken, Wire, eventually, request
+
+WAIT_S = 20
+QUICK_PINGS = "--ping-interval=0.5"
+
+HEAL_S = 8.0
+"""What is promised is about a second; what is asserted leaves room for a busy machine and for jitter."""
+
+
+@contextmanager
+def healed(server: Server, what: str) -> Iterator[None]:
+    """Check that visitors are served again soon after the block began; print how soon it was."""
+    started = time.monotonic()
+    yield
+    eventually(lambda: serves(server), f"{what}: served again", HEAL_S)
+    print(f"{what}: served again after {time.monotonic() - started:.3f} s")  # noqa: T201
+
+
+def serves(server: Server) -> bool:
+    """Whether a visitor is served by the service now."""
+    with server.visit() as wire:
+        return wire.ask().content == b"hola"
+
+
+def through_relay(start: Starter) -> tuple[Server, Relay, Client, Backend]:
+    """Start a tunnel whose link passes through a relay."""
+    backend, server = start.backend(), start.server(QUICK_PINGS)
+    relay = start.relay(server.control_port)
+    client = start.connected_client(relay, backend)
+    return server, relay, client, backend
+
+
+def test_a_link_that_is_cut_heals_by_itself(start: Starter) -> None:
+    server, relay, client, _ = through_relay(start)
+    for times in range(2, 5):
+        with healed(server, "link cut"):
+            relay.cut()
+            client.wait_until_connected(times)
+    assert server.count("client_gone") == 3
+    assert client.count("disconnected") == 3
+
+
+def test_a_link_that_dies_in_silence_is_noticed_within_two_ping_intervals(start: Starter) -> None:
+    server, relay, client, _ = through_relay(start)
+    time_of_death = time.monotonic()
+    relay.mute()
+    gone = client.wait_for("disconnected")
+    # Two intervals of half a second, and room for a busy machine.
+    assert time.monotonic() - time_of_death < 4.0
+    assert gone["reason"] == "ping-timeout"
+    client.wait_until_connected(2)
+    eventually(lambda: serves(server), "served again", HEAL_S)
+    gone = server.wait_for("client_gone")
+    assert gone["reason"] in ("ping_timeout", "replaced")
+
+
+def test_the_server_notices_by_itself_that_a_link_is_dead(start: Starter) -> None:
+    """The client is stopped and cannot reconnect: only silence tells."""
+    backend, server = start.backend(), start.server(QUICK_PINGS)
+    client = start.connected_client(server, backend)
+    client.signal(signal.SIGSTOP)
+    try:
+        with server.visit() as wire:
+            answer = wire.ask()  # under way when the link is given up
+            assert (answer.status, answer.code) == (502, "link-lost")
+            assert server.wait_for("client_gone")["reason"] == "ping_timeout"
+            answer = wire.ask()
+            assert (answer.status, answer.code) == (503, "no-client")
+    finally:
+        client.signal(signal.SIGCONT)
+    client.wait_until_connected(2)
+    assert serves(server)
+
+
+def test_a_server_that_is_killed_and_started_again_has_its_client_back(start: Starter) -> None:
+    backend, server = start.backend(), start.server()
+    client = start.connected_client(server, backend)
+    server.kill()
+    again = start.server(port=server.port, control_port=server.control_port)
+    with healed(again, "server killed and restarted"):
+        client.wait_until_connected(2)
+    assert again.count("client_connected") == 1
+
+
+def test_a_client_that_starts_before_its_server_connects_when_it_appears(start: Starter) -> None:
+    backend, former = start.backend(), start.server()
+    former.kill()
+    client = start.client(former.control_port, backend)
+    first = client.wait_for("disconnected")
+    assert first["reason"] == "unreachable"
+    server = start.server(port=former.port, control_port=former.control_port)
+    with healed(server, "client before server"):
+        client.wait_until_connected()
+
+
+@pytest.mark.parametrize("is_half_open", [False, True], ids=["closed", "half-open"])
+def test_a_client_that_is_killed_and_started_again_has_its_name_back_at_once(
+    start: Starter, is_half_open: bool
+) -> None:
+    """Also while the server still believes in the link of the one that is dead."""
+    backend, server = start.backend(), start.server("--ping-interval=60")
+    relay = start.relay(server.control_port)
+    name = f"todo.example={backend.url}"
+    client = start.connected_client(relay, name)
+    if is_half_open:
+        relay.mute()
+    client.kill()
+    if is_half_open:
+        assert server.count("client_gone") == 0
+    started = time.monotonic()
+    start.connected_client(server, name)
+    print(f"connected {time.monotonic() - started:.3f} s after its start")  # noqa: T201
+    with server.visit() as wire:
+        assert wire.ask("GET", "/", "Host: todo.example").content == b"hola"
+    server.wait_for("client_gone")
+
+
+def test_requests_under_way_when_the_link_is_cut_fail_visibly(start: Starter) -> None:
+    server, relay, client, backend = through_relay(start)
+    asked = threading.Semaphore(0)
+    over = threading.Semaphore(0)
+
+    def play(wire: Wire) -> None:
+        target = wire.read_request_head().target
+        if target == "/half":
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nmedia")
+        asked.release()
+        try:
+            wire.read_to_end()
+        finally:
+            over.release()
+
+    backend.play(play)
+    with server.visit() as waiting, server.visit() as reading, server.visit() as sending:
+        waiting.send(request("GET", "/wait"))
+        reading.send(request("GET", "/half"))
+        sending.send(request("POST", "/send", "Content-Length: 100") + b"x")
+        for _ in range(3):
+            assert asked.acquire(timeout=WAIT_S)
+        assert reading.read_response_head().status == 200
+        assert reading.read_exactly(5) == b"media"
+        relay.cut()
+        for wire in (waiting, sending):
+            answer = wire.read_response()
+            assert (answer.status, answer.code) == (502, "link-lost")
+        with pytest.raises(Broken):
+            reading.read_exactly(1)
+        for _ in range(3):  # the client ends them at the service too
+            assert over.acquire(timeout=WAIT_S)
+        backend.reset()
+        client.wait_until_connected(2)
+        assert waiting.ask().content == b"hola"  # the visitor's connection goes on
+
+
+def test_an_upgraded_connection_ends_with_its_link(start: Starter) -> None:
+    server, relay, _, backend = through_relay(start)
+    over = threading.Event()
+
+    def play(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: prueba\r\n\r\n")
+        try:
+            wire.read_to_end()
+        finally:
+            over.set()
+
+    backend.play(play)
+    with server.visit() as wire:
+        assert wire.ask("GET", "/", "Connection: Upgrade", "Upgrade: prueba").status == 101
+        relay.cut()
+        with pytest.raises(Broken):
+            wire.read_to_end()
+        assert over.wait(WAIT_S)
+
+
+def test_a_visitor_between_two_links_is_told_to_come_back(start: Starter) -> None:
+    backend, server = start.backend(), start.server()
+    client = start.connected_client(server, backend)
+    client.kill()
+    server.wait_for("client_gone")
+    with server.visit() as wire:
+        answer = wire.ask()
+        assert (answer.status, answer.code) == (503, "no-client")
+        assert int(answer.fields.get("Retry-After") or 0) > 0
+        start.connected_client(server, backend)
+        assert wire.ask().content == b"hola"
