@@ -5,22 +5,30 @@ What is wrong is a :class:`ConfigError` whose text (Spanish) names the value and
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import shlex
 import stat
 from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import MIN_TOKEN_CHARACTERS
+from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
+from tunnel.protocol.messages import MAX_NAMES, Claim
 
 __all__ = [
+    "ANY_HOST",
     "CATCH_ALL",
     "CONTROL_PORT",
     "DATA_PORT",
     "TOKEN_VARIABLE",
     "ClientConfig",
     "ConfigError",
+    "ControlAddress",
     "Secret",
     "ServerConfig",
     "Upstream",
@@ -32,11 +40,16 @@ __all__ = [
 
 DATA_PORT = 8000
 CONTROL_PORT = 8123
+ANY_HOST = "0.0.0.0"
 CATCH_ALL = "*"
 TOKEN_VARIABLE = "TUNELAB_TOKEN"  # noqa: S105 - the name of the variable, not a token
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_HOST = re.compile(r"[\w.\-]+")  # letters of any alphabet: the resolver knows international names
+
+_MAX_TOKEN_FILE_BYTES = 4096
+_MAX_CLAIM_BYTES = MAX_CONTROL_PAYLOAD_BYTES - 64  # the agent's proof shares the frame
 
 
 class ConfigError(Exception):
@@ -63,6 +76,9 @@ class Secret:
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not pickled")
 
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self  # dataclasses.asdict copies
+
 
 @dataclass(frozen=True, slots=True)
 class VisitorLimits:
@@ -83,13 +99,22 @@ class ServerConfig:
     """An exit node."""
 
     token: Secret
-    host: str = "0.0.0.0"
+    host: str = ANY_HOST
     port: int = DATA_PORT
-    control_host: str = "0.0.0.0"
+    control_host: str = ANY_HOST
     control_port: int = CONTROL_PORT
     ping_interval_s: float = 5.0
     drain_timeout_s: float = 10.0
     limits: VisitorLimits = field(default_factory=VisitorLimits)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where the values contradict one another."""
+        if self.is_shared and self.host != self.control_host:
+            raise ConfigError(
+                f"--port y --control-port son el mismo puerto ({self.port}), pero --host ({self.host}) y "
+                f"--control-host ({self.control_host}) no son la misma dirección. Quite --control-host o "
+                "elija otro puerto."
+            )
 
     @property
     def is_shared(self) -> bool:
@@ -141,10 +166,10 @@ def load_token(token_file: Path | None, environ: dict[str, str] | os._Environ[st
         ConfigError: there is none, it is too short, or others can read the file.
     """
     if token_file is not None:
-        return _check_token(_read_private(token_file), f"el archivo {token_file}")
+        return _check_token(_read_private(token_file), f"del archivo {token_file}")
     value = environ.get(TOKEN_VARIABLE)
     if value is not None:
-        return _check_token(value, f"la variable {TOKEN_VARIABLE}")
+        return _check_token(value, f"de la variable {TOKEN_VARIABLE}")
     raise ConfigError(
         "falta el token. Créelo con «tunnel token --salida token.txt» y páselo con "
         f"«--token-file token.txt» (o en la variable de entorno {TOKEN_VARIABLE})."
@@ -153,32 +178,66 @@ def load_token(token_file: Path | None, environ: dict[str, str] | os._Environ[st
 
 def _read_private(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            # Windows has access lists instead of these bits; what Python shows there says nothing.
-            if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise ConfigError(
-                    f"otros usuarios pueden leer el archivo del token {path} "
-                    f"(permisos {stat.S_IMODE(mode):04o}). Ciérrelo con: chmod 600 {path}"
-                )
-            return file.read(4096)
+        # Without O_NONBLOCK the opening of a pipe waits for somebody to write to it.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
+        try:
+            _check_private(path, os.fstat(descriptor).st_mode)
+            data = os.read(descriptor, _MAX_TOKEN_FILE_BYTES + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"el archivo del token {path} no existe. Créelo con: "
+            f"tunnel token --salida {shlex.quote(str(path))}"
+        ) from None
     except OSError as error:
-        raise ConfigError(f"no se puede leer el archivo del token {path}: {error.strerror}.") from None
+        raise ConfigError(
+            f"no se puede leer el archivo del token {path}: {describe_os_error(error)}."
+        ) from None
+    except ValueError:  # a NUL in the path
+        raise ConfigError(f"la ruta del archivo del token no es válida: {str(path)!r}.") from None
+    if len(data) > _MAX_TOKEN_FILE_BYTES:
+        raise ConfigError(
+            f"el archivo {path} tiene más de {_MAX_TOKEN_FILE_BYTES} bytes: ¿es de verdad el del token?"
+        )
+    try:
+        return _decode(data)
     except UnicodeDecodeError:
-        raise ConfigError(f"el archivo del token {path} no es texto UTF-8.") from None
+        raise ConfigError(f"el archivo {path} no es texto: ¿es de verdad el del token?") from None
+
+
+def _check_private(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        what = "es un directorio" if stat.S_ISDIR(mode) else "no es un archivo corriente"
+        raise ConfigError(f"{path} {what}. Con --token-file se da el archivo que tiene el token.")
+    # Windows has access lists instead of these bits; what Python shows there says nothing.
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"otros usuarios tienen acceso al archivo del token {path} (permisos {stat.S_IMODE(mode):04o}). "
+            f"Ciérrelo con: chmod 600 {shlex.quote(str(path))}\n"
+            "Si eso no cambia los permisos, la carpeta es compartida con otro sistema (Vagrant, Windows): "
+            "guarde el archivo en su carpeta personal."
+        )
+
+
+def _decode(data: bytes) -> str:
+    """Decode text as editors leave it: Notepad puts a mark in front, PowerShell's ``>`` writes UTF-16."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
 
 
 def _check_token(text: str, source: str) -> Secret:
     token = text.strip()
     if len(token) < MIN_TOKEN_CHARACTERS:
         raise ConfigError(
-            f"el token de {source} tiene {len(token)} caracteres y debe tener al menos "
+            f"el token {source} tiene {len(token)} caracteres y debe tener al menos "
             f"{MIN_TOKEN_CHARACTERS}. «tunnel token» crea uno bueno."
         )
     if not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError(
-            f"el token de {source} debe ser una sola palabra de letras, cifras y signos, sin espacios "
-            "ni tildes."
+            f"el token {source} debe ser una sola palabra de letras, cifras y signos, sin espacios ni tildes."
         )
     return Secret(token)
 
@@ -189,18 +248,18 @@ def parse_control_url(text: str) -> ControlAddress:
     Raises:
         ConfigError: naming what is wrong with it.
     """
-    hint = "Escríbala así: ws://DIRECCIÓN:8123"
+    hint = f"Escríbala así: ws://192.0.2.10:{CONTROL_PORT}, con la dirección de su nodo de salida."
     if "://" not in text:
         raise ConfigError(f"a la URL «{text}» le falta el esquema. {hint}")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ConfigError(f"la URL «{text}» no es válida: revise el puerto. {hint}") from None
+        raise ConfigError(f"la URL «{text}» no es válida: revise la dirección y el puerto. {hint}") from None
     if parts.scheme in ("http", "https"):
         raise ConfigError(
-            f"la URL «{text}» es la de los visitantes ({parts.scheme}). El cliente se conecta al puerto de "
-            f"control. {hint}"
+            f"la URL «{text}» empieza como la de los visitantes ({parts.scheme}); el cliente se conecta al "
+            f"puerto de control. {hint}"
         )
     if parts.scheme not in ("ws", "wss"):
         raise ConfigError(f"el esquema «{parts.scheme}» no sirve en --url: use ws o wss. {hint}")
@@ -209,6 +268,8 @@ def parse_control_url(text: str) -> ControlAddress:
     if parts.username is not None or parts.query or parts.fragment or parts.path not in ("", "/"):
         raise ConfigError(f"en la URL «{text}» sobra algo: solo lleva esquema, dirección y puerto. {hint}")
     host = parts.hostname
+    if not _is_host(host) or host in ("dirección", "direccion"):
+        raise ConfigError(f"«{host}» no es la dirección de una máquina. {hint}")
     port = CONTROL_PORT if port is None else port
     if not port:
         raise ConfigError(f"el puerto 0 de la URL «{text}» no sirve. {hint}")
@@ -228,23 +289,32 @@ def parse_upstreams(values: list[str]) -> tuple[Upstream, ...]:
         if names.count(name) > 1:
             what = "sin nombre" if name == CATCH_ALL else f"para el nombre «{name}»"
             raise ConfigError(f"hay dos --upstream {what}: cada nombre lleva a un solo servicio.")
+    if len(names) > MAX_NAMES or len(Claim(tuple(names)).encode()) > _MAX_CLAIM_BYTES:
+        raise ConfigError(
+            f"son demasiados nombres ({len(names)}) para un solo cliente: caben {MAX_NAMES}, si no son muy "
+            "largos. Reparta los demás entre otros clientes."
+        )
     return upstreams
 
 
 def _parse_upstream(text: str) -> Upstream:
-    name, separator, url = text.rpartition("=")
-    if not separator:
-        name = CATCH_ALL
-    elif name != CATCH_ALL:
-        name = name.strip().lower().rstrip(".")
+    name, separator, url = text.partition("=")
+    if not separator or "://" in name:  # an "=" of the URL's own, which is refused below
+        name, url = CATCH_ALL, text
+    name = name.strip()
+    if name != CATCH_ALL:
+        name = name.lower().rstrip(".")
         if not _NAME.fullmatch(name):
             raise ConfigError(
-                f"«{name}» no es un nombre de dominio. Ejemplo: --upstream todo.example=http://localhost:5000"
+                f"«{name}» no es un nombre de dominio: lleva letras sin tilde, cifras, guiones y puntos, "
+                "y no lleva puerto. Ejemplo: --upstream todo.example=http://localhost:5000"
             )
     url = url.strip()
     example = "Ejemplo: --upstream http://localhost:5000"
     if not url:
         raise ConfigError(f"a --upstream «{text}» le falta la dirección del servicio. {example}")
+    if url.isascii() and url.isdigit():
+        raise ConfigError(f"«{url}» es solo un puerto: escriba --upstream http://localhost:{url}")
     try:
         # inlets takes a bare HOST:PORT, and so do the fingers of those who used it.
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -260,5 +330,17 @@ def _parse_upstream(text: str) -> Upstream:
             f"en la dirección «{url}» sobra algo: la ruta la pone cada visitante; --upstream solo lleva "
             f"esquema, equipo y puerto. {example}"
         )
+    if not _is_host(parts.hostname):
+        raise ConfigError(f"«{parts.hostname}» no es la dirección de una máquina. {example}")
     is_tls = parts.scheme == "https"
     return Upstream(name, parts.hostname, port or (443 if is_tls else 80), is_tls)
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            IPv6Address(host)
+        except AddressValueError:
+            return False
+        return True
+    return _HOST.fullmatch(host) is not None
