@@ -31,6 +31,6 @@ class TokenRing:
         """
         found: Secret | None = None
         for known_id, token in self._tokens.items():
-            if compare_digest(known_id, wanted_id):
+            if compare_digest(known_id.encode(), wanted_id.encode()):  # of text it takes ASCII only
                 found = token
         return None if found is None else found.reveal()

@@ -12,7 +12,10 @@ from typing import Generic, Protocol, TypeVar
 
 from tunnel.config import CATCH_ALL
 
-__all__ = ["Holder", "Route", "RoutingTable", "normalize_host"]
+__all__ = ["MAX_KNOWN_NAMES", "Holder", "Route", "RoutingTable", "normalize_host"]
+
+MAX_KNOWN_NAMES = 10_000
+"""Names that were served once and are remembered; beyond it the oldest is forgotten (503 becomes 404)."""
 
 
 class Holder(Protocol):
@@ -39,7 +42,7 @@ class RoutingTable(Generic[H]):
 
     def __init__(self) -> None:
         self._routes: dict[str, Route[H]] = {}
-        self._known: set[str] = set()
+        self._known: dict[str, None] = {}  # in the order in which they were claimed last
 
     def __len__(self) -> int:
         return len(self._routes)
@@ -67,7 +70,10 @@ class RoutingTable(Generic[H]):
             self.release(former)
         for index, name in enumerate(names):
             self._routes[name] = Route(holder, index)
-        self._known.update(names)
+            self._known.pop(name, None)
+            self._known[name] = None
+        while len(self._known) > MAX_KNOWN_NAMES:
+            del self._known[next(iter(self._known))]
         return list(replaced.values())
 
     def release(self, holder: H) -> None:
