@@ -6,79 +6,54 @@ What a person reads is Spanish and goes to stdout; logs are English and go to st
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import errno
 import logging
 import os
 import sys
-from typing import NoReturn
 
 from tunnel import __version__
 from tunnel.cli import client, server, token
+from tunnel.cli.arguments import Parser
+from tunnel.cli.common import fail, log_level
 from tunnel.config import TOKEN_VARIABLE, ConfigError
+from tunnel.os_errors import describe_os_error
 
-__all__ = ["entry_point", "main"]
+__all__ = ["build_parser", "entry_point", "main"]
+
+_log = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
 Comparte un servicio de una red privada por medio de un nodo de salida con dirección pública.
 
-  tunnel token  --salida token.txt                       crea el token de ambos lados
-  tunnel server --token-file token.txt                   en el nodo de salida
-  tunnel client --url ws://DIRECCIÓN:8123 --token-file token.txt --upstream http://localhost:5000
+  tunnel token  --salida token.txt                crea el token, el mismo para ambos lados
+  tunnel server --token-file token.txt            en el nodo de salida
+  tunnel client --token-file token.txt --url ws://192.0.2.10:8123 --upstream http://localhost:5000
+                                                  en la máquina del servicio
 """
 
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, in Spanish where its users read it."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print what is wrong with the usage and leave with 2."""
-        self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: {_in_spanish(message)}\n")
+_TOKEN_OPTIONS = ("--token", "-token")
 
 
-_PHRASES = (
-    ("the following arguments are required:", "faltan argumentos:"),
-    ("unrecognized arguments:", "no se conocen estos argumentos:"),
-    ("invalid choice:", "valor no válido:"),
-    ("expected one argument", "necesita un valor"),
-    ("not allowed with argument", "no se puede usar junto con"),
-    ("argument ", "argumento "),
-    ("choose from", "elija entre"),
-    ("ambiguous option:", "opción ambigua:"),
-    ("could match", "puede ser"),
-)
-
-
-def _in_spanish(message: str) -> str:
-    for english, spanish in _PHRASES:
-        message = message.replace(english, spanish)
-    return message
-
-
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the parser of the whole command."""
-    parser = _Parser(
-        prog="tunnel",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-    )
-    parser.add_argument("-h", "--help", action="help", help="muestra esta ayuda")
+    parser = Parser(prog="tunnel", description=_DESCRIPTION)
     parser.add_argument(
         "--version", action="version", version=f"tunnel {__version__}", help="muestra la versión"
     )
-    commands = parser.add_subparsers(dest="command", metavar="ORDEN", title="órdenes", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="ORDEN", title="órdenes", required=True, parser_class=Parser
+    )
     for module in (server, client, token):
         module.add_parser(commands)
-    for command in commands.choices.values():
-        command.add_argument("-h", "--help", action="help", help="muestra esta ayuda")
+    parser.commands = dict(commands.choices)
+    for command in parser.commands.values():
         command.add_argument(
             "--log-level",
-            choices=("debug", "info", "warning", "error"),
-            default="warning",
-            help="detalle del registro en inglés que va a stderr (por omisión: %(default)s)",
+            metavar="NIVEL",
+            type=log_level,
+            default=logging.WARNING,
+            help="registro en inglés, a stderr: debug, info, warning o error (por omisión: warning)",
         )
     return parser
 
@@ -86,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    if any(argument == "--token" or argument.startswith("--token=") for argument in argv):
+    if any(word.partition("=")[0] in _TOKEN_OPTIONS for word in argv):
         # inlets takes it there; anyone on the machine reads it in the list of processes.
         print(
             "tunnel: el token no se pasa en la línea de órdenes, donde cualquiera en esta máquina puede "
@@ -94,30 +69,43 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    parser = build_parser()
+    command = ""
     try:
-        options = parser.parse_args(argv)
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 2
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    try:
+        options = build_parser().parse_command(argv)
+        command = options.command
+        logging.basicConfig(
+            level=options.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+        )
         return int(options.run(options))
+    except SystemExit as leave:  # after the help (0), or wrong usage (2)
+        return leave.code if isinstance(leave.code, int) else 2
     except ConfigError as error:
-        print(f"tunnel {options.command}: {error}", file=sys.stderr)
+        print(f"tunnel {command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of stdout is gone, as with «| head»
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        return _system_failed(command, error)
+
+
+def _system_failed(command: str, error: OSError) -> int:
+    _log.debug("the system refused", exc_info=error)
+    if error.errno == errno.EPIPE:  # the reader of stdout is gone, as with «| head»; it wants no complaint
         return 3
+    return fail(command, f"falló el sistema: {describe_os_error(error)}.")
 
 
 def entry_point() -> None:
-    """The console script."""
+    """The console script, and ``python -m tunnel``."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a Windows console or a C locale must not break on «ñ»
             stream.reconfigure(errors="replace")
-    sys.exit(main())
+    code = main()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        code = _system_failed("", error)
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries once more, and complains
+    sys.exit(code)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 
-from tunnel.cli.common import Subparsers, add_shared_options, event_printer, positive_seconds, read_token
+from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.client import TunnelClient
 from tunnel.config import ClientConfig, parse_control_url, parse_upstreams
 from tunnel.events import Connected, Disconnected, Event, Stopping
@@ -23,22 +24,20 @@ def add_parser(commands: Subparsers) -> None:
         help="conecta un servicio local con el nodo de salida",
         description="Conecta un servicio de esta máquina con el nodo de salida. La conexión sale de "
         "aquí, por eso funciona detrás de NAT; si se corta, se reconecta solo.",
-        allow_abbrev=False,
-        add_help=False,
     )
     parser.add_argument(
         "--url",
         metavar="URL",
         required=True,
-        help="puerto de control del nodo de salida: ws://DIRECCIÓN:8123",
+        help="puerto de control del nodo de salida: ws://192.0.2.10:8123",
     )
     parser.add_argument(
         "--upstream",
-        metavar="[NOMBRE=]URL",
+        metavar="URL",
         action="append",
         required=True,
-        help="servicio local que se comparte: http://localhost:5000; con NOMBRE= solo para ese nombre; "
-        "varios, separados por comas",
+        help="servicio local que se comparte: http://localhost:5000, o NOMBRE=URL para compartirlo solo con "
+        "ese nombre; pueden ser varios, separados por comas",
     )
     parser.add_argument(
         "--upstream-timeout",
@@ -64,8 +63,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _connect(config: ClientConfig, as_json: bool) -> int:
-    client = TunnelClient(config, event_printer(as_json, _Describer(config)))
     stop = StopSignals()
+    printer = EventPrinter(as_json, _Describer(config), stop.requested.set)
+    client = TunnelClient(config, printer)
     with stop.installed():
         run = asyncio.ensure_future(client.run())
         asked = asyncio.ensure_future(stop.requested.wait())
@@ -77,6 +77,8 @@ async def _connect(config: ClientConfig, as_json: bool) -> int:
             for task in (drain, hurry, run):
                 task.cancel()
             await asyncio.gather(drain, hurry, run, return_exceptions=True)
+            if printer.is_lost:
+                return 3
             return 130 if stop.is_interrupt else 0
         asked.cancel()
         run.result()
@@ -92,25 +94,56 @@ class _Describer:
 
     def __init__(self, config: ClientConfig) -> None:
         self._url = config.address.url
-        self._last = ""
+        self._last = ("", "")
 
     def __call__(self, event: Event) -> str | None:
         if isinstance(event, Connected):
-            self._last = ""
+            self._last = ("", "")
             pairs = (
                 f"           {url}  →  {to}" for url, to in zip(event.urls, event.upstreams, strict=True)
             )
             return "Túnel abierto.\n" + "\n".join(pairs) + "\n           (Ctrl-C para cerrarlo)"
         if isinstance(event, Disconnected):
-            reason = _REASONS.get(event.reason, event.reason)
-            if event.reason == self._last:
+            if (event.reason, event.detail) == self._last:
                 return None
-            self._last = event.reason
-            detail = f" ({event.detail})" if event.reason in ("unreachable", "not-a-tunnel", "tls") else ""
+            self._last = (event.reason, event.detail)
+            reason = _REASONS.get(event.reason, event.reason)
+            detail = f" ({_in_spanish(event.detail)})" if event.reason in _WITH_DETAIL else ""
             return f"Sin enlace con {self._url}: {reason}{detail}. Se reintenta sin parar…"
         if isinstance(event, Stopping):
             return f"Cerrando el túnel; peticiones en curso: {event.open_requests}."
         return None
+
+
+_WITH_DETAIL = ("unreachable", "not-a-tunnel", "tls")
+
+# What details say (in the system's or a library's words), and how it is told.
+_DETAILS = tuple(
+    (re.compile(pattern, re.IGNORECASE), said)
+    for pattern, said in (
+        (r"refused|Errno (61|111)\b|WinError 1225", "nada escucha en ese puerto"),
+        (r"not known|nodename|getaddrinfo failed|No address", "ese nombre no existe"),
+        (r"temporary failure in name", "el DNS no responde"),
+        (r"in time|timed out", "no hubo respuesta a tiempo; ¿la descarta un cortafuegos?"),
+        (r"no route to host", "no hay camino hasta esa máquina"),
+        (r"unreachable", "no hay red hasta esa dirección"),
+        (r"reset by peer", "el otro lado cortó la conexión"),
+        (r"wrong version number|record layer|unknown protocol", "el otro lado no cifra: ¿es ws y no wss?"),
+        (r"hostname mismatch|doesn't match", "el certificado es de otro nombre"),
+        (r"certificate has expired", "el certificado venció"),
+        (r"certificate verify failed|self.signed", "el certificado no es de confianza"),
+        (r"it does not speak HTTP", "no habla HTTP"),
+        (r"no subprotocol", "no conoce este protocolo"),
+        (r"HTTP (\d+)", r"responde HTTP \1"),
+    )
+)
+
+
+def _in_spanish(detail: str) -> str:
+    for pattern, said in _DETAILS:
+        if match := pattern.search(detail):
+            return match.expand(said)
+    return detail
 
 
 _REASONS = {

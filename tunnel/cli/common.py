@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import os
 import sys
@@ -14,17 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunnel.config import TOKEN_VARIABLE, Secret, load_token
-from tunnel.events import Event, OnEvent
+from tunnel.events import Event
 
 if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    from tunnel.cli.arguments import Parser
+
+    Subparsers = argparse._SubParsersAction[Parser]
 else:
     Subparsers = object
 
 __all__ = [
+    "EventPrinter",
     "Subparsers",
     "add_shared_options",
-    "event_printer",
+    "fail",
+    "log_level",
     "port_number",
     "positive_seconds",
     "read_token",
@@ -53,7 +58,7 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
 
 def port_number(text: str) -> int:
     """Parse a TCP port; 0 asks for a free one."""
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"«{text}» no es un puerto: va de 1 a 65535 (0: uno libre)")
     return int(text)
 
@@ -76,23 +81,49 @@ def read_token(options: argparse.Namespace) -> Secret:
     return load_token(options.token_file, os.environ)
 
 
-def event_printer(as_json: bool, describe: Callable[[Event], str | None]) -> OnEvent:
-    """Return what shows events on stdout: as JSON lines, or as ``describe`` words them."""
+class EventPrinter:
+    """Shows events on stdout: as JSON lines, or as ``describe`` words them (None: not at all).
 
-    def show(event: Event) -> None:
-        if as_json:
-            text = json.dumps({"event": event.name, **asdict(event)}, ensure_ascii=False)
+    Once nobody reads stdout any more nothing else is written; ``on_lost`` is called, and ``is_lost`` set.
+    """
+
+    def __init__(
+        self, as_json: bool, describe: Callable[[Event], str | None], on_lost: Callable[[], None]
+    ) -> None:
+        self._as_json = as_json
+        self._describe = describe
+        self._on_lost = on_lost
+        self.is_lost = False
+
+    def __call__(self, event: Event) -> None:
+        """Show one event, at once."""
+        if self._as_json:
+            # In ASCII: a pipe's encoding is anybody's guess on Windows.
+            text = json.dumps({"event": event.name, **asdict(event)})
         else:
-            words = describe(event)
+            words = self._describe(event)
             if words is None:
                 return
             text = f"[{time.strftime('%H:%M:%S')}] {words}"
-        print(text, flush=True)
+        if self.is_lost:
+            return
+        try:
+            print(text, flush=True)
+        except OSError:
+            # An error raised here would end whatever happened to have an event to tell of.
+            self.is_lost = True
+            self._on_lost()
 
-    return show
+
+def log_level(text: str) -> int:
+    """Parse the name of a level of logging."""
+    names = ("debug", "info", "warning", "error")
+    if text.lower() not in names:
+        raise argparse.ArgumentTypeError(f"«{text}» no es un nivel: elija entre {', '.join(names)}")
+    return logging.getLevelNamesMapping()[text.upper()]
 
 
 def fail(command: str, message: str) -> int:
     """Say on stderr that the environment failed; return the exit code for it."""
-    print(f"tunnel {command}: {message}", file=sys.stderr)
+    print(f"{f'tunnel {command}'.rstrip()}: {message}", file=sys.stderr)
     return 3

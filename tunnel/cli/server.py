@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
+import socket
 
 from tunnel.cli.common import (
+    EventPrinter,
     Subparsers,
     add_shared_options,
-    event_printer,
     fail,
     port_number,
     positive_seconds,
     read_token,
 )
-from tunnel.config import CATCH_ALL, CONTROL_PORT, DATA_PORT, ServerConfig
+from tunnel.config import ANY_HOST, CATCH_ALL, CONTROL_PORT, DATA_PORT, ServerConfig
 from tunnel.events import ClientConnected, ClientGone, Event, Listening, Stopping
+from tunnel.os_errors import describe_os_error
 from tunnel.server import TunnelServer
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
@@ -31,8 +33,6 @@ def add_parser(commands: Subparsers) -> None:
         help="arranca el nodo de salida",
         description="Arranca el servidor del túnel en el nodo de salida: recibe a los visitantes en un "
         "puerto y al cliente del túnel en otro.",
-        allow_abbrev=False,
-        add_help=False,
     )
     parser.add_argument(
         "--port",
@@ -52,14 +52,14 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--host",
         metavar="DIRECCIÓN",
-        default="0.0.0.0",
+        default=ANY_HOST,
         help="dirección donde escucha a los visitantes (por omisión: %(default)s, todas)",
     )
     parser.add_argument(
         "--control-host",
         metavar="DIRECCIÓN",
-        default="0.0.0.0",
-        help="dirección donde escucha al cliente (por omisión: %(default)s, todas)",
+        help="dirección donde escucha al cliente (por omisión: 0.0.0.0, todas; la de --host cuando comparten "
+        "puerto)",
     )
     parser.add_argument(
         "--ping-interval",
@@ -75,11 +75,12 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
+    is_shared = options.port == options.control_port != 0
     config = ServerConfig(
         token=read_token(options),
         host=options.host,
         port=options.port,
-        control_host=options.control_host,
+        control_host=options.control_host or (options.host if is_shared else ANY_HOST),
         control_port=options.control_port,
         ping_interval_s=options.ping_interval,
         drain_timeout_s=options.drain_timeout,
@@ -88,13 +89,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _serve(config: ServerConfig, as_json: bool) -> int:
-    server = TunnelServer(config, event_printer(as_json, _describe))
     stop = StopSignals()
+    printer = EventPrinter(as_json, _describe, stop.requested.set)
+    server = TunnelServer(config, printer)
     with stop.installed():
         try:
             await server.start()
         except OSError as error:
-            return fail("server", _why_not_listening(config, error))
+            return fail("server", _why_not_listening(config, error, is_data_up=server.data_port != 0))
         await stop.requested.wait()
         drain = asyncio.ensure_future(server.drain(config.drain_timeout_s))
         hurry = asyncio.ensure_future(stop.repeated.wait())
@@ -103,21 +105,29 @@ async def _serve(config: ServerConfig, as_json: bool) -> int:
         if not drain.done():
             drain.cancel()
             await server.close()
+    if printer.is_lost:
+        return 3
     return 130 if stop.is_interrupt else 0
 
 
-def _why_not_listening(config: ServerConfig, error: OSError) -> str:
-    ports = f"{config.port} o {config.control_port}" if not config.is_shared else f"{config.port}"
+def _why_not_listening(config: ServerConfig, error: OSError, is_data_up: bool) -> str:
+    """Return why; ``is_data_up`` says that the visitors' plane was bound, so that it is the other's fault."""
+    option, port, host = "--port", config.port, config.host
+    if is_data_up:
+        option, port, host = "--control-port", config.control_port, config.control_host
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"esta máquina no tiene la dirección {host}."
     if error.errno == errno.EADDRINUSE:
         return (
-            f"otro programa ocupa ya el puerto {ports}. Deténgalo (¿otro «tunnel server»?) o elija otros con "
-            "--port y --control-port."
+            f"otro programa ocupa ya el puerto {port}. Deténgalo (¿otro «tunnel server»?) o elija otro con "
+            f"{option}."
         )
     if error.errno == errno.EACCES:
-        return f"no tiene permiso para escuchar en el puerto {ports}: los menores de 1024 son del sistema."
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"esta máquina no tiene la dirección {config.host} o {config.control_host}."
-    return f"no se puede escuchar: {error.strerror or error}."
+        return (
+            f"no tiene permiso para escuchar en el puerto {port}: los menores de 1024 son del sistema. Elija "
+            f"otro con {option}."
+        )
+    return f"no se puede escuchar en {host}, puerto {port}: {describe_os_error(error)}."
 
 
 def _describe(event: Event) -> str | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tunnel.cli.common import Subparsers
+from tunnel.cli.common import Subparsers, fail
+from tunnel.os_errors import describe_os_error
 
 __all__ = ["add_parser"]
 
@@ -23,8 +23,6 @@ def add_parser(commands: Subparsers) -> None:
         "token",
         help="crea un token",
         description="Crea un token al azar (256 bits). El mismo token va en el servidor y en el cliente.",
-        allow_abbrev=False,
-        add_help=False,
     )
     parser.add_argument(
         "--salida",
@@ -42,7 +40,10 @@ def run(options: argparse.Namespace) -> int:
     if path is None:
         print(token)
         return 0
+    if not path.parent.is_dir():
+        return fail("token", f"no existe la carpeta {path.parent}. Créela primero, o elija otra.")
     try:
+        # Exclusive: neither a file nor a link that somebody put there is written through.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         print(
@@ -52,9 +53,15 @@ def run(options: argparse.Namespace) -> int:
         )
         return 1
     except OSError as error:
-        print(f"tunnel token: no se puede escribir {path}: {error.strerror}.", file=sys.stderr)
-        return 3
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(token + "\n")
-    print(f"Token guardado en {path} (solo usted puede leerlo).")
+        return fail("token", f"no se puede escribir {path}: {describe_os_error(error)}.")
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)  # whatever the umask took away
+            file.write(token + "\n")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return fail("token", f"no se puede escribir {path}: {describe_os_error(error)}.")
+    print(f"Token guardado en {path}" + (" (solo usted puede leerlo)." if os.name == "posix" else "."))
     return 0
