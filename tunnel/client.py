@@ -205,6 +205,8 @@ class _Attempt:
     def session_closed(self, code: CloseCode, detail: str) -> None:
         """The link ended, or never opened."""
         assert self._link is not None  # noqa: S101 - its session called
+        if code is CloseCode.CONNECTION_LOST and self._link.session.draining:
+            code = CloseCode.DRAINING  # the exit node had said that it would
         self.reason, self.detail = code.name.lower().replace("_", "-"), detail
         outcome = self._link.session.outcome
         if isinstance(outcome, Refusal) and not outcome.retry:

@@ -154,7 +154,8 @@ class TunnelServer:
     def client_opened(self, client: ConnectedClient) -> None:
         """A client was granted its names: they lead to it from now on."""
         for former in self.routes.claim(client.names, client):
-            former.link.session.close(CloseCode.REPLACED, "another client with this token took over")
+            if not former.link.session.draining:  # one that stops finishes what is under way, and leaves
+                former.link.session.close(CloseCode.REPLACED, "another client with this token took over")
         self.on_event(ClientConnected(client.session_id, client.link.peer, client.names, client.agent))
 
     def client_closed(self, client: ConnectedClient, reason: str) -> None:
@@ -246,4 +247,6 @@ class ConnectedClient:
         session = self.link.session
         if session.error is not None:
             _log.warning("session %s from %s: %s", self.session_id, self.link.peer, session.error)
+        if code is CloseCode.CONNECTION_LOST and session.draining:
+            code = CloseCode.DRAINING  # it had said that it would
         self._server.client_closed(self, code.name.lower())

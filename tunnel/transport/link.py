@@ -96,7 +96,8 @@ class Link(asyncio.Protocol):
             self._timer.cancel()
         self.session.connection_lost(str(exc) if exc else "the connection was closed")
         self._transport = None
-        self.closed.set_result(None)
+        if not self.closed.done():  # or cancelled, with the task that waited for it
+            self.closed.set_result(None)
 
     def pause_writing(self) -> None:
         """Called by asyncio: the socket takes no more for now."""
