@@ -26,6 +26,7 @@ _REASONS = {
     errno.ENOENT: "no existe",
     errno.ENOSPC: "no queda espacio en el disco",
     errno.ENOTDIR: "una parte de la ruta no es un directorio",
+    errno.ENXIO: "no es un archivo corriente",
     errno.EPERM: "no tiene permiso",
     errno.EPIPE: "quien leía se fue",
     errno.EROFS: "ese disco es de solo lectura",
