@@ -9,6 +9,8 @@ Map
     ``routing``    which client serves which name
     ``access``     whose token is whose
     ``config``     frozen configuration, read and checked; secrets that cannot be printed
+    ``events``     what a server or a client tells those who run it
+    ``os_errors``  why the system refused, in Spanish
     ``cli``        the command ``tunnel``
 
 A byte's way: a visitor's socket → ``transport.visitor`` (parses the request) → ``transport.exchange``
