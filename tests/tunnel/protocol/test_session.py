@@ -460,7 +460,7 @@ def assert_sane(session: Session, handler: Handler, sinks: list[Sink]) -> None:
     if session.is_closed:
         assert len(handler.closings) == 1
         assert session.stream_count == 0
-        assert (session.error is not None) == (handler.closings[0][0] is CloseCode.PROTOCOL_ERROR)
+        assert session.error is None or handler.closings == [(CloseCode.PROTOCOL_ERROR, str(session.error))]
         assert session.tick(START_S + 1) == FOREVER
     else:
         assert session.error is None
