@@ -19,7 +19,7 @@ importar a quién (import-linter) y los programas de bash (shellcheck). Sigue de
 las resume.
 
 opciones:
-  -h, --help  muestra esta ayuda y termina
+  -h, --help, --ayuda  muestra esta ayuda y termina
 """
 
 SHELLS = ("sh", "bash", "dash")
@@ -28,7 +28,7 @@ NOT_OURS = {".git", ".venv", "node_modules"}
 
 def main(argv: list[str]) -> int:
     """Prepare `.venv` and run every check: 0 when all pass, 1 when one does not, 2 for wrong usage."""
-    if argv in (["-h"], ["--help"]):
+    if argv in (["-h"], ["--help"], ["--ayuda"]):
         Terminal(sys.stdout).say(HELP.rstrip())
         return 0
     if argv:

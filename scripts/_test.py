@@ -21,8 +21,8 @@ Prepara el entorno .venv si hace falta y corre todas las pruebas. Lo demás se l
   ./scripts/test --actualizar-guia        reescribe en la guía las salidas que cambiaron
 
 opciones:
-  --cobertura  mide las líneas que las pruebas recorren; si se corren todas, exige el mínimo
-  -h, --help   muestra esta ayuda y termina
+  --cobertura          mide las líneas que las pruebas recorren; si se corren todas, exige el mínimo
+  -h, --help, --ayuda  muestra esta ayuda y termina
 
 Lo que falte en este equipo para una parte de las pruebas se omite y se dice cómo conseguirlo. Con CI=true,
 omitir algo es una falla y la cobertura se mide siempre.
@@ -36,7 +36,7 @@ COVERAGE_PERCENT = 95
 
 def main(argv: list[str]) -> int:
     """Prepare `.venv` and run pytest with `argv`, measuring coverage when asked or in CI."""
-    if argv in (["-h"], ["--help"]):
+    if argv in (["-h"], ["--help"], ["--ayuda"]):
         Terminal(sys.stdout).say(HELP.rstrip())
         return 0
     return _bootstrap.guarded(_run, argv)
