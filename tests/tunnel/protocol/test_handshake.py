@@ -103,6 +103,7 @@ def test_a_good_handshake_opens_both_sides_and_tells_each_once() -> None:
         assert session.state is SessionState.OPEN
         assert session.error is None
         assert handler.grants == [make_grant()]
+        assert session.outcome == make_grant()
         assert handler.closings == handler.drainings == []
 
 
@@ -196,8 +197,8 @@ def assert_refused(pair: Pair, refusal_code: str) -> None:
         assert session.error is None
         assert handler.grants == []
         assert handler.closings == [(CloseCode.REFUSED, refusal_code)]
-    assert isinstance(pair.agent_handshake.outcome, Refusal)
-    assert pair.agent_handshake.outcome.code == refusal_code
+        assert isinstance(session.outcome, Refusal)
+        assert session.outcome.code == refusal_code
     assert pair.to_agent[-1][0] is FrameType.REFUSE
 
 

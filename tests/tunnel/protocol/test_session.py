@@ -226,6 +226,24 @@ def test_draining_is_for_open_sessions(role: Role) -> None:
     assert not session.has_output
 
 
+@every_role
+def test_the_owner_may_hear_when_the_last_stream_is_gone(role: Role) -> None:
+    session, handler = open_session(role)
+    idle: list[int] = []
+    session.on_idle = lambda: idle.append(session.stream_count)
+    first, _ = open_stream(session, handler)
+    second, _ = open_stream(session, handler)
+    first.reset(ResetCode.CANCELLED)
+    assert idle == []
+    second.send_end()
+    assert idle == []
+    session.receive_data(frame(FrameType.END, second.id), START_S)
+    assert idle == [0]
+    open_stream(session, handler)
+    session.connection_lost()
+    assert idle == [0, 0]
+
+
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────
 
 
