@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import sys
 from enum import Enum, auto
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _RESERVED_PREFIX = CONTROL_PATH[: CONTROL_PATH.rindex("/") + 1].encode()
 _CONTROL_REQUEST = b"GET " + CONTROL_PATH.encode()
+
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 
 _MAX_DRAINED_BYTES = 64 * 1024
 """Content of a request that was answered with a fault: up to this it is read and dropped, so that the
@@ -295,7 +298,8 @@ class VisitorConnection(asyncio.Protocol):
         if self._is_first and self._take_link():
             return False
         if self._buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: an empty line before a request
-            self._buffer = self._buffer[2:]
+            # All at once: cutting off one after the other copies the rest of a flood of them each time.
+            self._buffer = _EMPTY_LINES.sub(b"", self._buffer, count=1)
             return bool(self._buffer)
         end = find_head_end(self._buffer)
         if max(end, len(self._buffer) if end < 0 else 0) > limits.max_head_bytes:
@@ -303,6 +307,9 @@ class VisitorConnection(asyncio.Protocol):
                 raise BadMessage("the request line is too long", 414, "uri-too-long")
             raise BadMessage("the head is too large", 431, "headers-too-large")
         if end < 0:
+            if not self._buffer[:1].isalpha() and self._buffer != b"\r":
+                # A TLS ClientHello, say, to which no empty line will ever come.
+                raise BadMessage("this does not begin like a request")
             self.deadline = min(self.deadline, self.now() + limits.head_timeout_s)
             return False
         data, self._buffer = self._buffer[:end], self._buffer[end:]
