@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -236,6 +237,27 @@ def test_data_that_is_split_arrives_whole_and_in_order(role: Role) -> None:
         source.send_data(data[start : start + 1234])
     pair.flush()
     assert bytes(sink.data) == data
+
+
+@every_role
+def test_pieces_that_wait_cost_little_more_than_their_bytes(role: Role) -> None:
+    session, handler = open_session(role)
+    stream, _ = open_stream(session, handler)
+    stream.send_data(b"x" * 65536)
+    session.data_to_send(EVERYTHING)
+    data = [bytes([number % 256]) for number in range(QUEUE_HIGH_BYTES)]
+    tracemalloc.start()
+    try:
+        for byte in data:
+            assert stream.send_data(byte) is True
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert QUEUE_HIGH_BYTES < held < 2 * QUEUE_HIGH_BYTES
+    session.receive_data(frame(FrameType.CREDIT, stream.id, credit(MIB)), START_S)
+    frames = sent_by(session)
+    assert b"".join(payload for _, _, payload in frames) == b"".join(data)
+    assert len(frames) <= 32
 
 
 @every_role
