@@ -6,7 +6,7 @@ import re
 
 # Words that betray a text of the system's or a library's that slipped through.
 ENGLISH = re.compile(
-    r"\b(?:the|not|no such|is a|directory|file|error|invalid|expected|argument|unknown|failed|denied|"
+    r"\b(?:the|not|no such|is a|directory|file|invalid|expected|argument|unknown|failed|denied|"
     r"permission|must|cannot|missing|value|usage|options|positional|choose|required|address|refused)\b",
     re.IGNORECASE,
 )

@@ -1,0 +1,108 @@
+"""``tunnel token``: makes one, keeps it private, and takes care of the one that is there."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.tunnel.cli.conftest import Run
+from tests.tunnel.unit.kit import assert_spanish
+from tunnel.config import load_token
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\n")  # 256 bits in base64url
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+
+
+def test_a_token_is_printed_alone(run: Run) -> None:
+    outcome = run("token")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert TOKEN.fullmatch(outcome.out)
+
+
+def test_no_token_comes_twice(run: Run) -> None:
+    assert len({run("token").out for _ in range(50)}) == 50
+
+
+@posix
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o777], ids="{:03o}".format)
+def test_a_token_s_file_is_private_whatever_the_umask(run: Run, tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "mi token.txt"
+    former = os.umask(umask)
+    try:
+        outcome = run("token", "--salida", str(path))
+    finally:
+        os.umask(former)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"Token guardado en {path} (solo usted puede leerlo).\n"
+    assert path.stat().st_mode & 0o7777 == 0o600
+    text = path.read_text()
+    assert TOKEN.fullmatch(text)
+    assert text.strip() not in outcome.out
+    assert load_token(path, {}).reveal() == text.strip()
+
+
+def test_a_token_that_is_there_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "token.txt"
+    path.write_text("the old one")
+    outcome = run("token", "--salida", str(path))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert str(path) in outcome.err
+    assert "no se sobrescribe" in outcome.err
+    assert_spanish(outcome.err)
+    assert path.read_text() == "the old one"
+
+
+@posix
+def test_a_link_is_not_written_through(run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    (tmp_path / "token.txt").symlink_to(target)
+    assert run("token", "--salida", str(tmp_path / "token.txt")).code == 1
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_directory_is_not_overwritten(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = run("token", "--salida", name)
+    assert outcome.code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_does_not_exist_is_named(run: Run, tmp_path: Path) -> None:
+    outcome = run("token", "--salida", str(tmp_path / "no" / "token.txt"))
+    assert (outcome.code, outcome.out) == (3, "")
+    assert f"no existe la carpeta {tmp_path / 'no'}" in outcome.err
+    assert_spanish(outcome.err)
+
+
+def test_a_name_that_is_too_long_is_refused_in_spanish(run: Run, tmp_path: Path) -> None:
+    outcome = run("token", "--salida", str(tmp_path / ("x" * 300)))
+    assert (outcome.code, outcome.out) == (3, "")
+    assert "demasiado largo" in outcome.err
+    assert_spanish(outcome.err)
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_disk_that_is_full_leaves_no_empty_file_behind(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_open = os.open
+
+    def open_on_a_full_disk(path: Path, flags: int, mode: int = 0o777) -> int:
+        os.close(real_open(path, flags, mode))  # the name is made
+        return real_open("/dev/full", os.O_WRONLY)  # and writing fails
+
+    path = tmp_path / "token.txt"
+    monkeypatch.setattr(os, "open", open_on_a_full_disk)
+    monkeypatch.setattr(os, "fchmod", lambda descriptor, mode: None)
+    outcome = run("token", "--salida", str(path))
+    assert (outcome.code, outcome.out) == (3, "")
+    assert "no queda espacio" in outcome.err
+    assert not path.exists()
