@@ -184,6 +184,8 @@ class VisitorConnection(asyncio.Protocol):
         if self._is_read_paused and self._transport is not None:
             self._is_read_paused = False
             self._transport.resume_reading()
+            if self._state is _State.CONTENT:
+                self.deadline = self.now() + self._edge.limits.body_timeout_s
 
     def go_raw(self) -> None:
         """After a 101: what was read ahead, and all that comes, passes as it is."""
@@ -249,6 +251,8 @@ class VisitorConnection(asyncio.Protocol):
         elif self._state is _State.LINGER:
             if self._transport is not None:
                 self._transport.abort()
+        elif self._exchange is None and self._state is _State.CONTENT:
+            self._close()  # answered with a fault already: a second answer would be that of no request
         elif self._exchange is None or not self._exchange.is_started:
             exchange, self._exchange = self._exchange, None
             if exchange is not None:
@@ -332,7 +336,7 @@ class VisitorConnection(asyncio.Protocol):
             self._body = None
         self._state = _State.ANSWER if self._body is None else _State.CONTENT
         self.deadline = float("inf")
-        if self._body is not None:
+        if self._body is not None and not head.expects_continue:  # or it waits for the service's word
             self.deadline = self.now() + self._edge.limits.body_timeout_s
         if head.target.startswith(_RESERVED_PREFIX):
             self.answer_fault(FAULTS["reserved-path"], head)
@@ -383,6 +387,7 @@ class VisitorConnection(asyncio.Protocol):
         if not self._is_read_paused and self._transport is not None:
             self._is_read_paused = True
             self._transport.pause_reading()
+            self.deadline = float("inf")  # now it is not the visitor who is silent
 
     def _take_link(self) -> bool:
         """On a shared port, recognise a client by its first bytes and hand the connection over."""
