@@ -229,6 +229,8 @@ def _install(level: Level, lock: _lockfile.InstallLock, terminal: Terminal) -> N
     lock.begin()
     STAMP.unlink(missing_ok=True)
     if not reusable:
+        if terminal.is_live:
+            terminal.bar(0, 1, "creando .venv")
         _make_venv()
     python = venv_program("python")
     downloaded = _pip.install_lock(python, level.lock, dict(os.environ), terminal, level.disk_mb)
