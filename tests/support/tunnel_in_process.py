@@ -24,6 +24,7 @@ from tunnel.config import (
     parse_upstreams,
 )
 from tunnel.events import Connected, Event
+from tunnel.protocol.session import Session
 from tunnel.server import TunnelServer
 
 __all__ = ["InProcessTunnel", "in_process_tunnel"]
@@ -55,6 +56,24 @@ class InProcessTunnel:
     def open_requests(self) -> int:
         """How many visitors' requests the exit node has under way."""
         return self.ask(lambda: self.server.open_requests)
+
+    @property
+    def answers_under_way(self) -> int:
+        """How many streams the agent has open."""
+        return self.ask(lambda: self._agent_session.stream_count)
+
+    @property
+    def free_growth_bytes(self) -> tuple[int, int]:
+        """What windows may still grow by, at the exit node and at the agent."""
+        (client,) = self.server._clients
+        return self.ask(
+            lambda: (client.link.session.growth.free_bytes, self._agent_session.growth.free_bytes)
+        )
+
+    @property
+    def _agent_session(self) -> Session:
+        assert self.client._link is not None, "the link is lost"
+        return self.client._link.session
 
     @property
     def tasks(self) -> set[str]:
