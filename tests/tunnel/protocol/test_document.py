@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from struct import pack
 
 import pytest
 
@@ -16,9 +17,10 @@ from tests.tunnel.protocol.kit import START_S, Handler, Sink, frames_of, make_gr
 from tests.tunnel.protocol.test_streams import EXPECTED, IGNORED, VIOLATION
 from tunnel import client
 from tunnel.http.error_pages import FAULTS
+from tunnel.http.errors import BadMessage
 from tunnel.http.fields import CONNECTION_FIELDS, request_fields, response_fields
 from tunnel.http.head import parse_request_head, parse_response_head
-from tunnel.http.wire import encode_head, encode_open
+from tunnel.http.wire import decode_head, decode_open, encode_head, encode_open
 from tunnel.protocol.auth import agent_proof, exit_node_proof, key_id
 from tunnel.protocol.errors import CloseCode, ProtocolViolation, ResetCode
 from tunnel.protocol.flow import MAX_GROWTH_BYTES, MAX_STREAMS, MAX_WINDOW_BYTES
@@ -202,6 +204,37 @@ def test_the_limits_in_the_text_are_the_codes() -> None:
         assert words in document, words
     for name in CONNECTION_FIELDS:
         assert name in section("9.1. OPEN").lower().encode(), name
+
+
+REFUSED = [
+    "Connection",
+    "Content-Length",
+    "Keep-Alive",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+]
+
+
+def test_the_fields_that_both_ends_refuse_are_the_documented_ones() -> None:
+    for heading in ("9.1. OPEN", "9.2. HEAD"):
+        for name in [*REFUSED, "`Tunelab-…`"]:
+            assert name in section(heading), (heading, name)
+    for name in [*REFUSED, "Tunelab-Nombre"]:
+        line = f"{name.lower()}: 1\r\n".encode()
+        with pytest.raises(BadMessage):
+            decode_open(pack("!BxHq", 1, 0, -1) + b"GET /a\r\nHost: a\r\n" + line)
+        with pytest.raises(BadMessage):
+            decode_head(pack("!Hq", 200, 0) + line)
+
+
+def test_heads_laid_out_as_documented_are_taken() -> None:
+    lines = b"GET /a\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    opened = decode_open(pack("!BxHq", 1, 7, -2) + lines)
+    assert (opened.index, opened.length, opened.method, opened.lines) == (7, -2, b"GET", lines)
+    answered = decode_head(pack("!Hq", 101, -1) + b"Upgrade: websocket\r\n")
+    assert (answered.status, answered.length, answered.lines) == (101, -1, b"Upgrade: websocket\r\n")
 
 
 def test_every_link_within_the_document_leads_somewhere() -> None:
