@@ -248,7 +248,10 @@ def _announcement(level: Level, previous: dict[str, str], reusable: bool) -> str
     if not VENV.exists():
         return f"Se prepara el entorno de Python en {VENV} ({size})."
     if not reusable:
-        return f"El entorno de {VENV} quedó a medias o cambió de lugar: se hace de nuevo ({size})."
+        return (
+            f"El entorno de {VENV} ya no sirve (quedó a medias, o el proyecto o Python cambiaron de lugar):\n"
+            f"se hace de nuevo ({size})."
+        )
     if previous and level.name not in previous:
         return f"Se agrega al entorno de {VENV} lo que necesitan las pruebas ({size})."
     return f"Cambiaron las versiones que el proyecto usa: se actualiza el entorno de {VENV}."

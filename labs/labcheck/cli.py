@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from labcheck.arguments import SpanishParser
 from labcheck.commands import listar, probar
+from labcheck.terminal import forget_stdout
 
 INTERRUPTED = 130
 
@@ -22,6 +23,9 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as end:  # argparse, after its help (0) or wrong usage (2)
         return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        forget_stdout()
         return INTERRUPTED
 
 

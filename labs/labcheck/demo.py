@@ -7,11 +7,11 @@ Exit codes: 0 proven (with ``--once``), 1 a step failed and its hop is named, 2 
 could not be started, 130 interrupted, which is also how it ends without ``--once``.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 
 from labcheck.interruptions import Interruptions
+from labcheck.terminal import forget_stdout
 
 EXIT_INTERRUPTED = 130
 
@@ -28,9 +28,7 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever was reading has left («| head»). Python would complain again at its own end, about the
-        # same pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_stdout()
         return EXIT_INTERRUPTED
 
 

@@ -44,6 +44,16 @@ class Console:
         return text
 
 
+def forget_stdout() -> None:
+    """Let what is still to be written go nowhere: whoever was reading has left, as ``head`` does.
+
+    Without this Python complains once more at its own end, about the same broken pipe.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def _wants_colour(stream: TextIO) -> bool:
     # https://no-color.org: set and not empty means no colour, whatever its value.
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

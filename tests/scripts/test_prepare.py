@@ -97,7 +97,7 @@ def test_a_checkout_that_was_moved_is_prepared_anew(checkout):
     elsewhere = type(checkout)(moved, checkout.environment)
     done = elsewhere.run("demo")
     assert Path(json.loads(done.out)["prefix"]) == elsewhere.venv
-    assert "cambió de lugar" in done.err
+    assert "cambiaron de lugar" in done.err
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
