@@ -10,6 +10,7 @@ Only the standard library is used: this runs before anything is installed.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
 import hashlib
@@ -66,7 +67,7 @@ class BootstrapError(Exception):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: as Ctrl-C, but this process alone was told."""
+    """SIGTERM or SIGHUP came: as Ctrl-C, but this process alone was told."""
 
 
 def guarded(main: Callable[[list[str]], int], argv: list[str]) -> int:
@@ -77,6 +78,8 @@ def guarded(main: Callable[[list[str]], int], argv: list[str]) -> int:
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, interrupt)  # the terminal was closed
     try:
         return main(argv)
     except BootstrapError as error:
@@ -84,7 +87,8 @@ def guarded(main: Callable[[list[str]], int], argv: list[str]) -> int:
         return EXIT_ENVIRONMENT
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C has nothing more to stop
-        Terminal().say("Interrumpido. Lo que quedó a medias se rehace la próxima vez.")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            Terminal().say("Interrumpido. Lo que quedó a medias se rehace la próxima vez.")
         return EXIT_INTERRUPTED
 
 

@@ -108,7 +108,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
     assert checkout.run("demo").code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "closed"])
 def test_an_interrupted_installation_ends_cleanly_and_is_done_again(checkout, number):
     process = checkout.start("demo")
     checkout.wait_until_installing()
