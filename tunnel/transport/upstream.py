@@ -19,7 +19,7 @@ from tunnel.http.body import BodyReader, ChunkedBody, LengthBody, UntilCloseBody
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import UNKNOWN_LENGTH, ResponseHead, find_head_end, parse_response_head
 from tunnel.protocol.errors import ResetCode
-from tunnel.transport.sockets import reset
+from tunnel.transport.sockets import read_what_is_left, reset
 
 __all__ = ["ResponseReceiver", "UpstreamConnection", "UpstreamPool"]
 
@@ -200,6 +200,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio: the connection is gone."""
+        if exc is not None:
+            self._read_last_words()
         self._transport = None
         self._pool.forget(self)
         self._fail(ResetCode.UPSTREAM_CLOSED, "connection lost")
@@ -215,6 +217,19 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_write_paused = False
         if self._receiver is not None:
             self._receiver.request_paused(False)
+
+    def _read_last_words(self) -> None:
+        """Read the answer of a service that closed without reading the whole request (a 413, say).
+
+        Its kernel sends a RST behind the answer, and what fails here first is often our next write.
+        """
+        transport = self._transport
+        if transport is None or self._pool.upstream.is_tls:  # under TLS these bytes are not the answer's
+            return
+        for data in read_what_is_left(transport):
+            if self._receiver is None:
+                break
+            self.data_received(data)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 

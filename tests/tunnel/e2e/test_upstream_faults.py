@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack, suppress
 
 import pytest
 from support.backend import Backend
+from support.tunnel_in_process import in_process_tunnel
 from support.tunnel_kit import Starter, Visit
 from support.wire import Broken, Wire, request, response
 
@@ -206,6 +208,47 @@ def test_a_chunk_that_is_none_breaks_the_answer_that_has_begun(
         seen.set()
         with pytest.raises(Broken):
             wire.read_chunked()
+
+
+@pytest.mark.parametrize("size", [2_000_000, 10_000_000_000], ids=["sent whole", "endless"])
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_the_answer_of_a_service_that_closes_without_reading_everything_is_not_lost(
+    start: Starter, loop: str, size: int
+) -> None:
+    """Its kernel sends a RST behind the answer: the write that fails must not hide what there is to read."""
+    backend = start.backend()
+
+    def refuse(wire: Wire) -> None:
+        wire.read_request_head()
+        wire.read_exactly(100_000)
+        wire.send(response(413, b"basta", "Connection: close"))
+
+    backend.play(refuse)
+    with ExitStack() as stack:
+        if loop == "uvloop":
+            server = start.server()
+            start.connected_client(server, backend)
+            visit = server.visit
+        else:
+            visit = stack.enter_context(in_process_tunnel(backend.url)).visit
+        for _ in range(20):
+            with visit() as wire:
+                wire.send(request("POST", "/", f"Content-Length: {size}"))
+                uploader = threading.Thread(target=upload, args=(wire, size))
+                uploader.start()
+                try:
+                    answer = wire.read_response()
+                    assert (answer.status, answer.content) == (413, b"basta")
+                finally:
+                    wire.wake()
+                    uploader.join()
+
+
+def upload(wire: Wire, size: int) -> None:
+    """Send that many bytes, or fewer when the connection ends."""
+    with suppress(OSError):
+        for _ in range(size // 10_000):
+            wire.send(bytes(10_000))
 
 
 def test_what_a_service_says_unasked_is_not_taken_for_an_answer(visit: Visit, backend: Backend) -> None:
