@@ -40,9 +40,9 @@ class InProcessTunnel:
         self.server = server
         self.client = client
 
-    def visit(self) -> Wire:
+    def visit(self, receive_buffer: int = 0) -> Wire:
         """Connect as a visitor."""
-        return Wire.to(self.server.data_port)
+        return Wire.to(self.server.data_port, receive_buffer=receive_buffer)
 
     def ask(self, question: Callable[[], T]) -> T:
         """Return what ``question`` returns in the event loop's thread."""

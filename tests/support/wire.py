@@ -192,7 +192,7 @@ class Wire:
             try:
                 data = self.sock.recv(256 * 1024)
             except ConnectionResetError:
-                raise Broken(f"reset after {self._buffer!r}") from None
+                raise Broken(f"reset after {self._buffer[-80:]!r}") from None
             if not data:
                 data, self._buffer = self._buffer, b""
                 return data
@@ -204,15 +204,15 @@ class Wire:
             data = self.read_some()
         except ConnectionResetError:
             return
-        assert not data, f"more came: {data!r}"
+        assert not data, f"more came: {data[:200]!r}"
 
     def _read_more(self, where: str) -> None:
         try:
             data = self.sock.recv(256 * 1024)
         except ConnectionResetError:
-            raise Broken(f"reset {where}, after {self._buffer!r}") from None
+            raise Broken(f"reset {where}, after {self._buffer[-80:]!r}") from None
         if not data:
-            raise Broken(f"ended {where}, after {self._buffer!r}")
+            raise Broken(f"ended {where}, after {self._buffer[-80:]!r}")
         self._buffer += data
 
     def end(self) -> None:

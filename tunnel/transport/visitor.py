@@ -249,7 +249,9 @@ class VisitorConnection(asyncio.Protocol):
         if self._state is _State.HEAD and not self._buffer:
             self._close()
         elif self._state is _State.LINGER:
-            if self._transport is not None:
+            if self._transport is not None and self._transport.get_write_buffer_size():
+                self.deadline = self.now() + self._edge.limits.linger_s  # the answer is still being read
+            elif self._transport is not None:
                 self._transport.abort()
         elif self._exchange is None and self._state is _State.CONTENT:
             self._close()  # answered with a fault already: a second answer would be that of no request

@@ -236,6 +236,28 @@ def test_an_answer_may_take_as_long_as_it_likes_once_the_request_is_complete(ser
         assert wire.ask().content == b"xxx"
 
 
+def test_an_early_answer_reaches_a_visitor_who_reads_it_late(service: Backend) -> None:
+    """The exit node lingers for a moment after an early answer, and not less than it takes to be read."""
+    content = bytes(range(256)) * 40_000
+
+    def refuse(wire: Wire) -> None:
+        wire.read_request_head()
+        wire.send(response(413, content))
+        wire.read_to_end()
+
+    service.play(refuse)
+    limits = VisitorLimits(linger_s=0.2)
+    with in_process_tunnel(service.url, limits) as tunnel, tunnel.visit(receive_buffer=4096) as wire:
+        wire.send(request("POST", "/", "Content-Length: 100"))
+        assert wire.read_response_head().status == 413
+        received = b""
+        while tunnel.open_requests:  # until the exit node has the end of the answer
+            received += wire.read_exactly(16 * 1024)
+        assert len(received) < len(content), "nothing waits to be read"
+        threading.Event().wait(1.0)
+        assert received + wire.read_exactly(len(content) - len(received)) == content
+
+
 # ── numbers ──────────────────────────────────────────────────────────────────────────────────────
 
 
