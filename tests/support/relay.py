@@ -15,12 +15,14 @@ __all__ = ["Relay"]
 class Relay:
     """Passes bytes between whoever connects to ``port`` and ``target_port``, all on loopback.
 
-    ``to_target`` and ``from_target`` hold what has passed when ``is_recording``.
+    ``to_target`` and ``from_target`` hold what has passed when ``is_recording``.  ``bytes_per_s`` makes it
+    as slow as a phone's connection, in each direction.
     """
 
-    def __init__(self, target_port: int, *, is_recording: bool = False) -> None:
+    def __init__(self, target_port: int, *, is_recording: bool = False, bytes_per_s: float = 0) -> None:
         self.target_port = target_port
         self.is_recording = is_recording
+        self.bytes_per_s = bytes_per_s
         self.to_target = bytearray()
         self.from_target = bytearray()
         self.connections = 0  # how many there ever were
@@ -113,8 +115,11 @@ class _Pair:
             thread.join(10)
 
     def _pass(self, relay: Relay, source: socket.socket, sink: socket.socket, record: bytearray) -> None:
+        pace = threading.Event()
         with suppress(OSError):
-            while data := source.recv(256 * 1024):
+            while data := source.recv(16 * 1024 if relay.bytes_per_s else 256 * 1024):
+                if relay.bytes_per_s:
+                    pace.wait(len(data) / relay.bytes_per_s)
                 if relay.is_recording:
                     record += data
                 if not self.is_mute:

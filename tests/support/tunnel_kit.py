@@ -63,9 +63,9 @@ class Starter:
         self._stack.callback(_close_backend, backend)
         return backend
 
-    def relay(self, target_port: int, *, is_recording: bool = False) -> Relay:
+    def relay(self, target_port: int, *, is_recording: bool = False, bytes_per_s: float = 0) -> Relay:
         """Start a relay."""
-        relay = Relay(target_port, is_recording=is_recording)
+        relay = Relay(target_port, is_recording=is_recording, bytes_per_s=bytes_per_s)
         self._stack.callback(relay.close)
         return relay
 

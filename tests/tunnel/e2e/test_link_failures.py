@@ -13,7 +13,7 @@ from support.backend import Backend
 from support.relay import Relay
 from support.tunnel_kit import Starter
 from support.tunnel_process import Client, Server
-from support.wire import Broken, Wire, eventually, request
+from support.wire import Broken, Wire, eventually, request, response
 
 WAIT_S = 20
 QUICK_PINGS = "--ping-interval=0.5"
@@ -199,3 +199,58 @@ def test_a_visitor_between_two_links_is_told_to_come_back(start: Starter) -> Non
         assert int(answer.fields.get("Retry-After") or 0) > 0
         start.connected_client(server, backend)
         assert wire.ask().content == b"hola"
+
+
+def test_a_link_that_is_slow_and_full_is_not_taken_for_a_dead_one(start: Starter) -> None:
+    """Bulk in both directions queues for seconds before the pings; both sides must hear each other anyway."""
+    backend, server = start.backend(), start.server("--ping-interval=0.4")
+    relay = start.relay(server.control_port, bytes_per_s=4_000_000)
+    client = start.connected_client(relay, backend)
+    stop = threading.Event()
+    sizes = {"down": 0, "up": 0}
+
+    def play(wire: Wire) -> None:
+        asked = wire.read_request_head()
+        if asked.target == "/down":
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+            while not stop.is_set():
+                wire.send(bytes(64 * 1024))
+        elif asked.target == "/up":
+            while not stop.is_set():
+                sizes["up"] += len(wire.read_some())
+        else:
+            wire.send(response(200, b"hola", "Connection: close"))
+
+    def download(wire: Wire) -> None:
+        wire.send(request("GET", "/down"))
+        while not stop.is_set():
+            sizes["down"] += len(wire.read_some())
+
+    def upload(wire: Wire) -> None:
+        wire.send(request("POST", "/up", "Content-Length: 1000000000"))
+        while not stop.is_set():
+            wire.send(bytes(64 * 1024))
+
+    backend.play(play)
+    with server.visit() as down, server.visit() as up, server.visit() as small:
+        workers = [
+            threading.Thread(target=download, args=(down,)),
+            threading.Thread(target=upload, args=(up,)),
+        ]
+        for worker in workers:
+            worker.start()
+        try:
+            deadline = time.monotonic() + 4.0  # ten ping intervals
+            asked = 0
+            while time.monotonic() < deadline:
+                assert small.ask("GET", "/small").content == b"hola"
+                asked += 1
+        finally:
+            stop.set()
+            for worker in workers:
+                worker.join()
+    print(f"{asked} small requests beside {sizes}")  # noqa: T201
+    assert asked > 1
+    assert min(sizes.values()) > 1_000_000
+    assert client.count("disconnected") == 0
+    assert server.count("client_gone") == 0
