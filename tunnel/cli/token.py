@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import secrets
+import stat
 import sys
 from pathlib import Path
 
@@ -56,12 +57,28 @@ def run(options: argparse.Namespace) -> int:
         return fail("token", f"no se puede escribir {path}: {describe_os_error(error)}.")
     try:
         with open(descriptor, "w", encoding="ascii") as file:
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)  # whatever the umask took away
-            file.write(token + "\n")
+            is_private = _make_private(descriptor)
+            if is_private:
+                file.write(token + "\n")
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink()
         return fail("token", f"no se puede escribir {path}: {describe_os_error(error)}.")
+    if not is_private:
+        path.unlink()
+        return fail(
+            "token",
+            f"en la carpeta {path.parent.absolute()} ningún archivo es privado: la comparte otro sistema "
+            "(Vagrant, Windows). Elija otra, como su carpeta personal.",
+        )
     print(f"Token guardado en {path}" + (" (solo usted puede leerlo)." if os.name == "posix" else "."))
     return 0
+
+
+def _make_private(descriptor: int) -> bool:
+    """Close a file to others, whatever the umask took away; return False where that has no effect."""
+    if os.name != "posix":
+        return True  # Windows: the folder's access list decides
+    with contextlib.suppress(PermissionError):
+        os.fchmod(descriptor, 0o600)
+    return not os.fstat(descriptor).st_mode & (stat.S_IRWXG | stat.S_IRWXO)

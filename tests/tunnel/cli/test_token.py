@@ -89,20 +89,42 @@ def test_a_name_that_is_too_long_is_refused_in_spanish(run: Run, tmp_path: Path)
 
 
 @posix
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
-def test_a_disk_that_is_full_leaves_no_empty_file_behind(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_token_that_cannot_be_written_leaves_no_empty_file_behind(run: Run, tmp_path: Path) -> None:
+    import resource  # POSIX only
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        outcome = run("token", "--salida", str(tmp_path / "token.txt"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (outcome.code, outcome.out) == (3, "")
+    assert "no se puede escribir" in outcome.err
+    assert_spanish(outcome.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize("is_refused", [False, True], ids=["modes are ignored", "modes are refused"])
+def test_a_folder_where_no_file_is_private_is_told_and_left_as_it_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_refused: bool
 ) -> None:
+    """As are the shared folders of VirtualBox and of WSL."""
     real_open = os.open
 
-    def open_on_a_full_disk(path: Path, flags: int, mode: int = 0o777) -> int:
-        os.close(real_open(path, flags, mode))  # the name is made
-        return real_open("/dev/full", os.O_WRONLY)  # and writing fails
+    def open_where_all_is_shared(path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = real_open(path, flags, mode)
+        Path(path).chmod(0o777)
+        return descriptor
 
-    path = tmp_path / "token.txt"
-    monkeypatch.setattr(os, "open", open_on_a_full_disk)
-    monkeypatch.setattr(os, "fchmod", lambda descriptor, mode: None)
-    outcome = run("token", "--salida", str(path))
+    def fchmod(descriptor: int, mode: int) -> None:
+        if is_refused:
+            raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "open", open_where_all_is_shared)
+    monkeypatch.setattr(os, "fchmod", fchmod)
+    outcome = run("token", "--salida", str(tmp_path / "token.txt"))
     assert (outcome.code, outcome.out) == (3, "")
-    assert "no queda espacio" in outcome.err
-    assert not path.exists()
+    assert str(tmp_path) in outcome.err
+    assert_spanish(outcome.err)
+    assert list(tmp_path.iterdir()) == []
