@@ -37,7 +37,7 @@ def _by_code(*faults: Fault) -> dict[str, Fault]:
 FAULTS = _by_code(
     Fault("bad-request", 400, 0, "La petición no es HTTP/1.1 válido o es ambigua",
           "El nodo de salida no la deja pasar. Revise la petición que envía su programa: en una URL, por "
-          "ejemplo, los espacios y las tildes van codificados («%20», «%C3%B1»)."),
+          "ejemplo, los espacios y las tildes van codificados («%20», «%C3%A1»)."),
     Fault("unknown-host", 404, 1, "Ningún túnel atiende ese nombre",
           "Revise el nombre en la URL, o los nombres que el cliente pidió con --upstream."),
     Fault("reserved-path", 404, 1, "Esa ruta está reservada para el túnel",
