@@ -218,6 +218,11 @@ def _port(url: str) -> int:
 
 
 def _addresses(host: str | None) -> set[str]:
+    if host == "localhost":
+        return {
+            "127.0.0.1",
+            "::1",
+        }  # by definition, whatever the machine's own list says (RFC 6761, section 6.3)
     try:
         return {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
