@@ -65,6 +65,7 @@ from tunnel.http.head import NO_CONTENT, UNKNOWN_LENGTH
         pytest.param(b"Transfer-Encoding: chunked;q=1\r\n", 400, id="9112 7: a parameter"),
         pytest.param(b'Transfer-Encoding: "chunked"\r\n', 400, id="9112 7: quoted"),
         pytest.param(b"Transfer-Encoding: chunked\x00\r\n", 400, id="9110 5.5: NUL"),
+        pytest.param(b"Transfer-Encoding: chunked\t\r\n", 400, id="a tab behind, stricter than 9110 5.5"),
         pytest.param(b"Transfer-Encoding: \x0bchunked\r\n", 400, id="9110 5.5: vertical tab"),
         pytest.param(b"Transfer-Encoding: \xa0chunked\r\n", 400, id="9110 5.6.3: a space of Latin-1"),
     ],
@@ -93,6 +94,7 @@ def test_a_transfer_coding_in_http_1_0_is_refused() -> None:
         pytest.param(b"Transfer-Encoding: chunked\r\n", UNKNOWN_LENGTH, id="chunked"),
         pytest.param(b"transfer-encoding:CHUNKED\r\n", UNKNOWN_LENGTH, id="9112 7: any case"),
         pytest.param(b"Transfer-Encoding:  chunked \r\n", UNKNOWN_LENGTH, id="9110 5.5: spaces around"),
+        pytest.param(b"Transfer-Encoding:\tchunked\r\n", UNKNOWN_LENGTH, id="9110 5.5: tab in front"),
         pytest.param(b"Connection: content-length\r\nContent-Length: 5\r\n", 5, id="9110 7.6.1: nominated"),
         pytest.param(
             b"Connection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n",
