@@ -111,8 +111,8 @@ class Backend:
             thread = threading.Thread(target=self._run, args=(wire,), daemon=True)
             with self._lock:
                 self.connections += 1
+                thread.start()
                 self._open[wire] = thread
-            thread.start()
 
     def _run(self, wire: Wire) -> None:
         try:

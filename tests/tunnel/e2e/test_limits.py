@@ -133,7 +133,7 @@ def test_a_slow_second_head_is_a_408_too(service: Backend) -> None:
 
 
 def test_a_visitor_who_says_nothing_is_left_without_a_word(service: Backend) -> None:
-    with in_process_tunnel(service.url, VisitorLimits(head_timeout_s=0.3, idle_timeout_s=0.3)) as tunnel:
+    with in_process_tunnel(service.url, VisitorLimits(head_timeout_s=1.0, idle_timeout_s=0.3)) as tunnel:
         with tunnel.visit() as wire:
             assert wire.read_to_end() == b""
         with tunnel.visit() as wire:
@@ -162,10 +162,10 @@ def test_a_body_that_stops_coming_is_a_408_and_ends_the_request(service: Backend
 
 def test_a_body_that_comes_slowly_but_comes_is_no_timeout(service: Backend) -> None:
     pace = threading.Event()
-    with in_process_tunnel(service.url, VisitorLimits(body_timeout_s=0.6)) as tunnel, tunnel.visit() as wire:
+    with in_process_tunnel(service.url, VisitorLimits(body_timeout_s=1.2)) as tunnel, tunnel.visit() as wire:
         wire.send(request("POST", "/", "Content-Length: 6"))
         for _ in range(6):
-            pace.wait(0.2)
+            pace.wait(0.3)
             wire.send(b"x")
         assert wire.read_response().content == b"hola"
 
@@ -231,8 +231,8 @@ def test_an_answer_may_take_as_long_as_it_likes_once_the_request_is_complete(ser
         wire.read_some()
 
     service.play(slowly)
-    limits = VisitorLimits(head_timeout_s=0.3, idle_timeout_s=0.3, body_timeout_s=0.3)
-    with in_process_tunnel(service.url, limits, upstream_timeout_s=0.3) as tunnel, tunnel.visit() as wire:
+    limits = VisitorLimits(head_timeout_s=1.0, idle_timeout_s=1.0, body_timeout_s=1.0)
+    with in_process_tunnel(service.url, limits, upstream_timeout_s=1.0) as tunnel, tunnel.visit() as wire:
         assert wire.ask().content == b"xxx"
 
 

@@ -203,7 +203,7 @@ def test_a_visitor_between_two_links_is_told_to_come_back(start: Starter) -> Non
 
 def test_a_link_that_is_slow_and_full_is_not_taken_for_a_dead_one(start: Starter) -> None:
     """Bulk in both directions queues for seconds before the pings; both sides must hear each other anyway."""
-    backend, server = start.backend(), start.server("--ping-interval=0.4")
+    backend, server = start.backend(), start.server("--ping-interval=0.8")
     relay = start.relay(server.control_port, bytes_per_s=4_000_000)
     client = start.connected_client(relay, backend)
     stop = threading.Event()
@@ -240,7 +240,7 @@ def test_a_link_that_is_slow_and_full_is_not_taken_for_a_dead_one(start: Starter
         for worker in workers:
             worker.start()
         try:
-            deadline = time.monotonic() + 4.0  # ten ping intervals
+            deadline = time.monotonic() + 4.0  # five ping intervals, and two are enough to be given up
             asked = 0
             while time.monotonic() < deadline:
                 assert small.ask("GET", "/small").content == b"hola"
