@@ -8,8 +8,8 @@ The folder is `paquete/` in the checkout, and git ignores it:
     paquete/wheels/            Python wheels
     paquete/SHA256SUMS         of all of the above
 
-It is made where it will be used, inside a guest: the same Debian, the same Python, the same processor, whatever the
-instructor's own computer is. `ansible/preparar.sh` is the one who reads it.
+It is made where it will be used, inside a guest: the same Debian, the same Python, the same processor,
+whatever the instructor's own computer is. `ansible/preparar.sh` is the one who reads it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+
+from _terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = ROOT / "paquete"
@@ -50,7 +52,7 @@ Cópiela dentro del curso en cada equipo y `vagrant up` no tocará la red (salvo
 """
 
 
-class Failure(Exception):
+class FailureError(Exception):
     """Something outside this program failed; its text is for the person in front of it."""
 
 
@@ -61,9 +63,13 @@ def main(argv: list[str]) -> int:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--salida", type=Path, default=BUNDLE, metavar="CARPETA", help="por omisión, paquete/")
     parser.add_argument(
-        "--aqui", action="store_true", help="en este mismo equipo, que es un Debian 12, en vez de en la laptop"
+        "--salida", type=Path, default=BUNDLE, metavar="CARPETA", help="por omisión, paquete/"
+    )
+    parser.add_argument(
+        "--aqui",
+        action="store_true",
+        help="en este mismo equipo, que es un Debian 12, en vez de en la laptop",
     )
     parser.add_argument(
         "--estado",
@@ -77,27 +83,27 @@ def main(argv: list[str]) -> int:
             make(options.salida, options.estado)
         else:
             make_in_guest(options.salida)
-    except Failure as failure:
-        print(failure, file=sys.stderr)
+    except FailureError as failure:
+        Terminal().say(str(failure))
         return 3
     except KeyboardInterrupt:
         return 130
-    print(f"Paquete listo: {options.salida} ({megabytes(options.salida):.0f} MB)")
+    Terminal(sys.stdout).say(f"Paquete listo: {options.salida} ({megabytes(options.salida):.0f} MB)")
     return 0
 
 
 def make(bundle: Path, status: Path | None) -> None:
     """Download everything on this Debian 12 into `bundle`, which appears only when it is complete.
 
-    `status` is the dpkg status file of the box that the bundle is for; without it, what a guest noted when it was
-    new.
+    `status` is the dpkg status file of the box that the bundle is for; without it, what a guest noted when it
+    was new.
 
     Raises:
-        Failure: a download failed.
+        FailureError: a download failed.
     """
     status = status or GUEST_CACHE / "estado-inicial"
     if not status.exists():
-        raise Failure(f"No existe {status}: use --estado, o corra esta orden sin --aqui.")
+        raise FailureError(f"No existe {status}: use --estado, o corra esta orden sin --aqui.")
     bundle.parent.mkdir(parents=True, exist_ok=True)
     lock = ROOT / "requirements.lock"
     with tempfile.TemporaryDirectory(dir=bundle.parent, prefix=".paquete-") as folder:
@@ -118,8 +124,8 @@ def make(bundle: Path, status: Path | None) -> None:
 
 
 def download_debs(debs: Path, status: Path, state: Path) -> None:
-    """Download the packages of paquetes.txt, with what they need and the box does not have, and index them."""
-    print("Descargando los programas de Debian…", flush=True)
+    """Download what paquetes.txt names, and what that needs and the box does not have, and index it."""
+    Terminal().say("Descargando los programas de Debian…")
     (debs / "partial").mkdir(parents=True)
     (state / "lists" / "partial").mkdir(parents=True)
     (state / "sources.list").write_text(DEBIAN_SOURCES)
@@ -155,13 +161,13 @@ def download_debs(debs: Path, status: Path, state: Path) -> None:
         size = plain.stat().st_size
         entries.append(f"{fields}\nFilename: ./{plain.name}\nSize: {size}\nSHA256: {digest}\n")
     if not entries:
-        raise Failure("Debian no entregó ningún programa: ¿es --estado el de la caja?")
+        raise FailureError("Debian no entregó ningún programa: ¿es --estado el de la caja?")
     (debs / "Packages").write_text("\n".join(entries))
 
 
 def download_wheels(wheels: Path, lock: Path, architecture: str) -> None:
     """Put the wheels of the lock file into `wheels`, from the guest's own if it has them all."""
-    print("Descargando las bibliotecas de Python…", flush=True)
+    Terminal().say("Descargando las bibliotecas de Python…")
     mine = GUEST_CACHE / "wheels"
     complete = mine / "completo"
     if complete.exists() and complete.read_text().strip() == hashlib.sha256(lock.read_bytes()).hexdigest():
@@ -190,19 +196,21 @@ def write_sums(work: Path) -> None:
 
 
 def make_in_guest(bundle: Path) -> None:
-    """Make the bundle inside the laptop, and bring it here through its SSH: a shared folder may not be shared back.
+    """Make the bundle inside the laptop, and bring it here by SSH: a shared folder may not be shared back.
 
     Raises:
-        Failure: there is no Vagrant, the laptop is not up, or it failed.
+        FailureError: there is no Vagrant, the laptop is not up, or it failed.
     """
     vagrant = shutil.which("vagrant")
     if vagrant is None:
-        raise Failure("Hace falta Vagrant: el paquete se hace dentro de la laptop, con la red que ella tenga.")
-    inside = "/var/tmp/tunelab-paquete"  # in the guest, root's: nothing here depends on the host's folders
-    print("Haciendo el paquete dentro de la laptop…", flush=True)
+        raise FailureError(
+            "Hace falta Vagrant: el paquete se hace dentro de la laptop, con la red que ella tenga."
+        )
+    inside = "/var/cache/tunelab/paquete"  # in the guest, root's: nothing here depends on the host's folders
+    Terminal().say("Haciendo el paquete dentro de la laptop…")
     order = f"sudo python3 -B /vagrant/scripts/empaquetar --aqui --salida {inside} >&2"
     if subprocess.run([vagrant, "ssh", "laptop", "--no-tty", "--command", order], cwd=ROOT).returncode:
-        raise Failure("La laptop no pudo hacer el paquete. ¿Está levantada? vagrant up laptop")
+        raise FailureError("La laptop no pudo hacer el paquete. ¿Está levantada? vagrant up laptop")
     send = f"sudo tar --create --directory {inside} . && sudo rm -rf {inside}"
     command = [vagrant, "ssh", "laptop", "--no-tty", "--command", send]
     bundle.parent.mkdir(parents=True, exist_ok=True)
@@ -211,16 +219,16 @@ def make_in_guest(bundle: Path) -> None:
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process,
     ):
         work = Path(folder, "paquete")
-        assert process.stdout is not None
         try:
             with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
                 # Debian 12's Python 3.11.2 has no filters yet; the archive comes from one's own machine.
-                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-                archive.extractall(work, **safely)
+                if hasattr(tarfile, "data_filter"):
+                    archive.extraction_filter = staticmethod(tarfile.data_filter)
+                archive.extractall(work)  # noqa: S202
         except tarfile.TarError as error:
-            raise Failure(f"El paquete no llegó entero de la laptop: {error}") from error
+            raise FailureError(f"El paquete no llegó entero de la laptop: {error}") from error
         if process.wait():
-            raise Failure("El paquete no llegó entero de la laptop.")
+            raise FailureError("El paquete no llegó entero de la laptop.")
         if bundle.exists():
             shutil.rmtree(bundle)
         work.rename(bundle)
@@ -230,15 +238,13 @@ def run(*command: str) -> str:
     """Return what a command printed.
 
     Raises:
-        Failure: the command failed; with its last lines.
+        FailureError: the command failed; with its last lines.
     """
     environment = os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-8:])
-        raise Failure(f"Falló: {' '.join(command[:3])} …\n{last}")
+        raise FailureError(f"Falló: {' '.join(command[:3])} …\n{last}")
     return done.stdout
 
 
