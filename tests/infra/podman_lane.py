@@ -127,7 +127,7 @@ class Podman:
 def guest_store() -> Path:
     """Return a container storage that holds the guest's image, making it if there is none (about 45 s).
 
-    Its image is named `localhost/tunelab-guest:<image_key()>`. Beside it lies `dpkg-status`: what it came with.
+    Its image is named `localhost/tunelab-guest:<image_key()>`; beside it `dpkg-status`, what it came with.
     """
     key = image_key()
     store = cache_home() / f"store-{key}"
@@ -178,3 +178,8 @@ class PodmanPlace(Place):
         """Return the environment of the commands: podman's configuration on top."""
         image = f"localhost/tunelab-guest:{image_key()}"
         return {**super().environment(), **self.podman.settings(), "LAB_IMAGEN": image}
+
+
+def make() -> PodmanPlace:
+    """Return the place of an ordinary run: no way out, and the bundle instead."""
+    return PodmanPlace()
