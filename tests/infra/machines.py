@@ -91,7 +91,7 @@ class Machines:
         return self.place.run("ssh", "-F", str(self.ssh_config()), machine, command).stdout
 
     def ssh_config(self) -> Path:
-        """Return an ssh configuration for both machines, the same until one of them is made or started anew."""
+        """Return an ssh configuration for both machines, the same until a Vagrant command runs."""
         if self.known_ssh_config is None:
             self.known_ssh_config = self.place.ssh_config()
         return self.known_ssh_config

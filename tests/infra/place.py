@@ -1,6 +1,7 @@
 """A private place for Vagrant; nothing of it outlives a run.
 
-    a mount namespace    without the cgroup mount that crun refuses, where there is one
+    a mount namespace    with a /run and a /dev/shm of its own, where engines and daemons keep their state, and
+                         without the cgroup mount that crun refuses, where there is one
     a network namespace  loopback and whatever the provider adds, with no way out unless `uplink` is set: two
                          runs, or a run and the machine's own services, never see each other's networks
     a folder             the copy of the checkout, the Vagrant home and what the provider keeps
@@ -134,6 +135,11 @@ class Place:
         script = "\n".join(
             (
                 f"if mountpoint -q {HYBRID_CGROUP}; then umount {HYBRID_CGROUP}; fi",
+                # A resolver's stub is the one thing of the host's /run that is worth having.
+                "resolve=/run/systemd/resolve; if [ -d $resolve ]; then mount --bind $resolve /mnt; fi",
+                "mount -t tmpfs -o mode=0755 tmpfs /run",
+                "if mountpoint -q /mnt; then mkdir -p $resolve; mount --move /mnt $resolve; fi",
+                "mount -t tmpfs tmpfs /dev/shm",
                 "ip link set lo up",
                 self.setup,
                 "echo ready",
