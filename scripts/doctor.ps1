@@ -132,7 +132,7 @@ function Get-Findings {
         "proveedores=$(Get-Providers $virtualBox)"
         "memoria_mb=$([int]($system.TotalVisibleMemorySize / 1024))"
         "memoria_libre_mb=$([int]($system.FreePhysicalMemory / 1024))"
-        "disco_mb=$([int]($drive.Free / 1MB))"
+        "disco_mb=$([int]($drive.Free / 1048576))"
         "puerto_5000=$(Get-PortOwner 5000)"
         "puerto_8000=$(Get-PortOwner 8000)"
         "proxy=$(Get-Proxy)"

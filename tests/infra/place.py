@@ -1,7 +1,7 @@
 """A private place for Vagrant; nothing of it outlives a run.
 
-    a mount namespace    with a /run and a /dev/shm of its own, where engines and daemons keep their state, and
-                         without the cgroup mount that crun refuses, where there is one
+    a mount namespace    with a /run and a /dev/shm of its own, where engines and daemons keep their state,
+                         and without the cgroup mount that crun refuses, where there is one
     a network namespace  loopback and whatever the provider adds, with no way out unless `uplink` is set: two
                          runs, or a run and the machine's own services, never see each other's networks
     a folder             the copy of the checkout, the Vagrant home and what the provider keeps

@@ -46,14 +46,18 @@ def run(*command: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_syntax_is_right_for_the_current_ansible(tmp_path: Path) -> None:
     program = beside_python("ansible-playbook")
-    checked = run(program, "--syntax-check", "-i", "inventories/nube/hosts.ejemplo.yml", "site.yml", tmp_path=tmp_path)
+    checked = run(
+        program, "--syntax-check", "-i", "inventories/nube/hosts.ejemplo.yml", "site.yml", tmp_path=tmp_path
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_syntax_is_right_for_debians_ansible(tmp_path: Path) -> None:
     program = require_program("/usr/bin/ansible-playbook", "sudo apt install ansible-core")
     assert "core 2.14." in run(program, "--version", tmp_path=tmp_path).stdout
-    checked = run(program, "--syntax-check", "-i", "inventories/nube/hosts.ejemplo.yml", "site.yml", tmp_path=tmp_path)
+    checked = run(
+        program, "--syntax-check", "-i", "inventories/nube/hosts.ejemplo.yml", "site.yml", tmp_path=tmp_path
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -93,7 +93,9 @@ def test_docker_gets_the_same_addresses_from_the_engine(checkout: Path) -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_forwarded_port_is_the_loopbacks_and_steps_aside(checkout: Path, provider: str) -> None:
     machines = evaluate(checkout, provider)["machines"]
-    ports = [o for machine in machines.values() for kind, o in machine["networks"] if kind == "forwarded_port"]
+    ports = [
+        o for machine in machines.values() for kind, o in machine["networks"] if kind == "forwarded_port"
+    ]
     assert {port["guest"] for port in ports} == {8000, 5000}
     assert all(port["host_ip"] == "127.0.0.1" and port["auto_correct"] for port in ports)
 
