@@ -243,7 +243,7 @@ def test_the_student_can_run_the_client_by_hand_too(machines: Machines) -> None:
     order = f"tunnel client {ends} --token-file ~/.tunelab-token"
     machines.shell("laptop", f"setsid -f {order} >/tmp/tunnel.log 2>&1 </dev/null")
     machines.wait_for_status(PUBLIC + TASKS, 200)
-    machines.shell("laptop", "pkill --full 'tunnel client'; true")
+    machines.shell("laptop", "pkill --full '[t]unnel client'")
     machines.wait_for_status(PUBLIC + TASKS, 503)
     machines.shell("laptop", "sudo systemctl start tunnel-client")
     machines.wait_for_status(PUBLIC + TASKS, 200)
