@@ -127,7 +127,7 @@ def _make_box(work: Path, folder: Path) -> None:
         check=True,
     )
     offset = ["-E", f"offset={PARTITION_START_MIB << 20}"]
-    # The block size is said: with an offset mke2fs cannot learn the device's size, and takes it for a small one.
+    # The block size is said: mke2fs takes a file with an offset for a small disk.
     size = f"{(DISK_MIB - PARTITION_START_MIB) << 10}k"
     run("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-L", "raiz", *offset, "-d", root, disk, size)
     _install_grub(work, disk)
@@ -147,7 +147,7 @@ def _install_grub(work: Path, disk: Path) -> None:
     """Write GRUB's two first stages into the sectors before the partition, where the BIOS looks."""
     grub = Path("/usr/lib/grub/i386-pc")
     core = work / "core.img"
-    modules = "biosdisk part_msdos ext2 search search_label normal linux echo".split()
+    modules = ["biosdisk", "part_msdos", "ext2", "search", "search_label", "normal", "linux", "echo"]
     run("grub-mkimage", "-O", "i386-pc", "-o", core, "-p", "(hd0,msdos1)/boot/grub", *modules)
     second = core.read_bytes()
     if 512 + len(second) > PARTITION_START_MIB << 20:
@@ -160,7 +160,7 @@ def _install_grub(work: Path, disk: Path) -> None:
 
 
 class LibvirtPlace(Place):
-    """Vagrant's libvirt provider with QEMU's emulation. `bundle`: whether the checkout holds the offline bundle."""
+    """Vagrant's libvirt provider with QEMU's emulation. `bundle`: whether the checkout holds one."""
 
     provider = "libvirt"
     # libvirt's compiled-in folders, covered by ours.
@@ -214,7 +214,7 @@ class LibvirtPlace(Place):
         }
 
     def dismantle(self) -> None:
-        """Destroy the machines and end the daemons, and what they left: all of it lives in our namespaces only."""
+        """Destroy the machines, and end the daemons and what they left: all of it in our namespaces."""
         self.run("vagrant", "destroy", "--force", check=False)
         for daemon in reversed(self._daemons):
             daemon.send_signal(signal.SIGTERM)
@@ -231,5 +231,5 @@ class LibvirtPlace(Place):
 
 
 def make() -> LibvirtPlace:
-    """Return the place of the acceptance run: by the network where there is one, as a student's first time is."""
+    """Return the place of the acceptance run: with the network, as a student's first time is."""
     return LibvirtPlace(uplink=True, bundle=False)
