@@ -142,7 +142,10 @@ class Machines:
             time.sleep(0.2)
 
     def report(self) -> None:
-        """Say how long the long steps took; scripts/aceptacion-vm and the curious read it."""
-        for name, seconds in self.seconds.items():
-            sys.stderr.write(f"\n{name}: {seconds:.0f} s")
-        sys.stderr.write("\n")
+        """Say how long the long steps took and how much memory is used."""
+        lines = [f"{name}: {seconds:.0f} s" for name, seconds in self.seconds.items()]
+        for machine in ("laptop", "exit-node"):
+            with contextlib.suppress(PlaceError):
+                memory = self.shell(machine, "LC_ALL=C free --mega").splitlines()[1].split()
+                lines.append(f"{machine}: {memory[2]} MB of memory used of {memory[1]}")
+        sys.stderr.write("\n" + "\n".join(lines + self.place.figures()) + "\n")

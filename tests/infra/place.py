@@ -58,8 +58,11 @@ def locked(path: Path) -> Iterator[None]:
 
 def missing(programs: Mapping[str, str]) -> list[str]:
     """Return the Debian packages, of {program or path: package}, whose program this machine lacks."""
-    lacking = (package for program, package in programs.items() if shutil.which(program) is None)
-    return sorted(set(lacking))
+
+    def here(name: str) -> bool:
+        return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
+
+    return sorted({package for name, package in programs.items() if not here(name)})
 
 
 def bundle_for(status: Path) -> Path:
@@ -170,6 +173,10 @@ class Place:
 
     def prepare(self) -> None:
         """Do what the provider needs before the first `vagrant up`."""
+
+    def figures(self) -> list[str]:
+        """Return what there is to say about the provider's use of this computer."""
+        return []
 
     def dismantle(self) -> None:
         """Undo what the provider made, by id, while the namespaces still exist."""
