@@ -1,9 +1,8 @@
 """`./scripts/aceptacion-vm`: the tests of the two machines, on whole virtual machines instead of containers.
 
 The tests are the ones of every run (tests/infra/test_machines.py); the machines are libvirt's, with the
-processor emulated by QEMU, made from nothing on a box built of Debian's packages (tests/infra/libvirt_lane.py).
-It takes the
-better part of an hour, and is meant for before a release.
+processor emulated by QEMU, made from nothing on a box of Debian's packages (tests/infra/libvirt_lane.py). It
+takes the better part of an hour, and is meant for before a release.
 """
 
 from __future__ import annotations
