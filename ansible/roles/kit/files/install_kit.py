@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Install the course's programs from a checkout into a virtual environment, leaving the checkout as it was.
+"""Install the course's programs from a checkout into a virtual environment.
 
-Prints one word: ``changed`` or ``unchanged``. The checkout is only read: the wheel is built from a copy, because a
-build writes beside its sources. Standard library only, for Debian 12's Python.
+Prints one word: ``changed`` or ``unchanged``. The checkout is only read: the wheel is built from a copy,
+because a build writes beside its sources. Standard library only, for Debian 12's Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ import tempfile
 from pathlib import Path
 
 #: What the wheel is built from, relative to the checkout; also what decides whether there is anything to do.
-SOURCES = ("tunnel", "gtd_app", "labs/labcheck", "pyproject.toml", "requirements.lock", "README.md", "LICENSE")
+SOURCES = (
+    "tunnel",
+    "gtd_app",
+    "labs/labcheck",
+    "pyproject.toml",
+    "requirements.lock",
+    "README.md",
+    "LICENSE",
+)
 
 
 def files_of(source: Path) -> list[Path]:
@@ -50,7 +58,9 @@ def pip(venv: Path, *arguments: str) -> None:
     """
     command = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", *arguments]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     if done.returncode:
         print(done.stdout, file=sys.stderr)
         raise SystemExit(3)
@@ -66,7 +76,16 @@ def install(source: Path, home: Path, wheels: Path) -> None:
     complete = wheels / "completo"
     if complete.exists() and complete.read_text().strip() == hashlib.sha256(lock.read_bytes()).hexdigest():
         index = ("--no-index", "--find-links", str(wheels))
-    pip(venv, "install", "--quiet", *index, "--require-hashes", "--only-binary=:all:", "--requirement", str(lock))
+    pip(
+        venv,
+        "install",
+        "--quiet",
+        *index,
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--requirement",
+        str(lock),
+    )
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "source")
         for path in files_of(source):
