@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from machines import LAPTOP, PUBLIC, TASKS, Answer, Machines
+from place import ROOT
+from support.guide import blocks_of, difference, masked
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -218,32 +220,58 @@ def test_the_laptop_reaches_the_exit_node(machines: Machines) -> None:
     assert machines.visit("http://exit-node:8000/", inside="laptop").status == 503
 
 
+# --- the guide ----------------------------------------------------------------------------------------------
+
+
+def test_the_guides_commands_print_on_the_machines_what_the_guide_shows(machines: Machines) -> None:
+    guide = (ROOT / "README.es.md").read_text(encoding="utf-8")
+    blocks = [
+        block for block in blocks_of(guide) if block.reason_not_to_run == "necesita las máquinas virtuales"
+    ]
+    typed = [command for block in blocks for command in block.commands]
+    inside = [command for command in typed if command.text not in ("./scripts/doctor", "vagrant up")]
+    assert len(typed) - len(inside) == 2
+    assert inside
+    differences = []
+    for command in inside:
+        # The progress that curl draws for a person goes to stderr.
+        came = machines.shell("laptop", f"{{ {command.text}\n}} 2>/dev/null")
+        differences.append(difference(command, came.splitlines()))
+    assert "\n\n".join(filter(None, differences)) == ""
+    shown = guide[guide.index("Las máquinas están listas.") :].split("```")[0]
+    said = machines.up_output[machines.up_output.index("Las máquinas están listas.") :]
+    assert masked(shown.split()) == masked(said.split())
+    machines.shell("laptop", "sudo systemctl stop tunnel-client")
+    machines.wait_for_status(PUBLIC + TASKS, 503)
+
+
 # --- the course's claim -------------------------------------------------------------------------------------
 
 
 def test_a_post_to_the_public_side_appears_in_the_laptops_local_app(machines: Machines) -> None:
     without = machines.visit(PUBLIC + TASKS)
     assert (without.status, without.headers["tunelab-error"]) == (503, "no-client")
-    assert machines.titles_in_laptop() == SEED_TITLES
+    before = machines.titles_in_laptop()
+    assert before[:2] == SEED_TITLES
 
     machines.shell("laptop", "sudo systemctl start tunnel-client")
     machines.wait_for_status(PUBLIC + TASKS, 200)
     title = f"desde fuera {secrets.token_hex(8)}"
     assert machines.post_task(PUBLIC, title).status == 201
-    assert machines.titles_in_laptop() == [*SEED_TITLES, title]
+    assert machines.titles_in_laptop() == [*before, title]
 
     machines.shell("laptop", "sudo systemctl stop tunnel-client")
     cut = machines.wait_for_status(PUBLIC + TASKS, 503)
     assert cut.headers["tunelab-error"] == "no-client"
     refused_title = f"con el túnel cortado {secrets.token_hex(8)}"
     assert machines.post_task(PUBLIC, refused_title).status == 503
-    assert machines.titles_in_laptop() == [*SEED_TITLES, title]
+    assert machines.titles_in_laptop() == [*before, title]
 
     machines.shell("laptop", "sudo systemctl start tunnel-client")
     machines.wait_for_status(PUBLIC + TASKS, 200)
     back = f"de vuelta {secrets.token_hex(8)}"
     assert machines.post_task(PUBLIC, back).status == 201
-    assert machines.titles_in_laptop() == [*SEED_TITLES, title, back]
+    assert machines.titles_in_laptop() == [*before, title, back]
 
 
 def test_the_student_can_run_the_client_by_hand_too(machines: Machines) -> None:
@@ -304,7 +332,7 @@ def test_a_change_on_the_host_is_used_after_a_provision(machines: Machines) -> N
 
 
 def start_of(machines: Machines, machine: str) -> tuple[str, str]:
-    """Return what identifies a machine's start: the kernel's (one's own machine) and the init's (a container)."""
+    """Return what identifies a start: the kernel's (a machine of its own) and the init's (a container)."""
     kernel, init = machines.shell(machine, "cat /proc/sys/kernel/random/boot_id /proc/1/stat").splitlines()
     return kernel, init.split()[21]
 
