@@ -4,6 +4,8 @@
                          and without the cgroup mount that crun refuses, where there is one
     a network namespace  loopback and whatever the provider adds, with no way out unless `uplink` is set: two
                          runs, or a run and the machine's own services, never see each other's networks
+    a process namespace  whose end is the end of every process in it, engines' and machines' too, also when
+                         the tests themselves are killed
     a folder             the copy of the checkout, the Vagrant home and what the provider keeps
 
 Guests without a way out are the proof that the offline bundle makes the network unnecessary.
@@ -115,6 +117,7 @@ class Place:
         self.folder = Path(tempfile.mkdtemp(prefix="tunelab-vagrant-"))
         self.checkout = self.folder / "curso"
         self._holder: subprocess.Popen[str] | None = None
+        self._first = 0
         self._slirp: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Place:
@@ -146,14 +149,24 @@ class Place:
                 "ip link set lo up",
                 self.setup,
                 "echo ready",
-                "exec sleep infinity",
+                # The shell is the first process here, and buries the others' orphans while it waits.
+                "sleep infinity & wait",
             )
         )
-        command = ["unshare", "--mount", "--net", "--propagation", "slave", "sh", "-ec", script]
-        self._holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        namespaces = ["--mount", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
+        command = ["unshare", *namespaces, "--propagation", "slave", "sh", "-ec", script]
+        self._holder = subprocess.Popen(
+            # Nothing else would end it if this process were killed.
+            ["setpriv", "--pdeathsig", "KILL", *command],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "ready\n":
             raise PlaceError("the namespaces could not be made: this needs root, or a machine that lets us")
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
+        self._first = int(children.read_text())
         if self.uplink:
             self._open_uplink()
         self.prepare()
@@ -197,7 +210,7 @@ class Place:
         """Return the words that, put before a command, run it inside the namespaces."""
         if self._holder is None:
             raise PlaceError("the place is not open")
-        return ["nsenter", f"--target={self._holder.pid}", "--mount", "--net"]
+        return ["nsenter", f"--target={self._first}", "--mount", "--net", "--pid"]
 
     def run(
         self, *command: str, check: bool = True, timeout_s: float = 600, env: Mapping[str, str] | None = None
