@@ -70,10 +70,14 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio: bytes of the websocket."""
-        ws = self._ws
+        ws, transport = self._ws, self._transport
+        if transport is None or transport.is_closing():
+            return
         ws.receive_data(data)
         now = self._loop.time()
         for event in ws.events_received():
+            if transport.is_closing():  # an earlier one was refused, and what follows it with it
+                return
             if not isinstance(event, Frame):
                 self._http_received(event)
             elif event.opcode is Opcode.BINARY or event.opcode is Opcode.CONT:
@@ -140,13 +144,13 @@ class Link(asyncio.Protocol):
 
     def _write_ws(self) -> None:
         transport = self._transport
-        if transport is None:
+        if transport is None or transport.is_closing():
             return
         for data in self._ws.data_to_send():
-            if data:
-                transport.write(data)
-            elif transport.can_write_eof():
-                transport.write_eof()
+            if not data:  # the library's sign for the end of our direction
+                self._close_soon()
+                return
+            transport.write(data)
 
     def _close_soon(self) -> None:
         """Close after what is buffered has left, or after a grace for a peer that does not read."""
@@ -197,6 +201,9 @@ class ExitNodeLink(Link):
     def _http_received(self, message: Request | Response) -> None:
         assert isinstance(message, Request)  # noqa: S101 - a server receives requests only
         ws = self._ws
+        if ws.close_expected():  # what came behind the request made the library give up already
+            self._close_soon()
+            return
         if message.path.partition("?")[0] != CONTROL_PATH:
             response = ws.reject(404, "Este es el puerto de control del túnel: aquí llama «tunnel client».\n")
         else:

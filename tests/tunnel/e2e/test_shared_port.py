@@ -108,16 +108,30 @@ def test_a_shared_port_heals_after_a_restart(start: Starter) -> None:
         assert wire.ask().content == b"hola"
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        request("GET", "/"),
-        request("POST", "/.tunelab/link", content=b"x"),
-        b"basura\r\n\r\n",
-        b"\x16\x03\x01\x02\x00",
-    ],
-    ids=["another path", "POST", "garbage", "TLS"],
+UPGRADE_OF_A_LINK = request(
+    "GET",
+    "/.tunelab/link",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Protocol: tunelab.v1",
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
 )
+
+MISTAKES = {
+    "another path": request("GET", "/"),
+    "another path twice": request("GET", "/") * 2,
+    "POST": request("POST", "/.tunelab/link", content=b"x"),
+    "garbage": b"basura\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00",
+    "a link and then HTTP": UPGRADE_OF_A_LINK + request("GET", "/"),
+    "a link and then garbage": UPGRADE_OF_A_LINK + b"\xff" * 50,
+    "a link and then no frame of ours": UPGRADE_OF_A_LINK + b"\x82\x89\0\0\0\0" + b"\x7f" * 9,
+    "a link and then text": UPGRADE_OF_A_LINK + b"\x81\x84\0\0\0\0hola",
+}
+
+
+@pytest.mark.parametrize("sent", list(MISTAKES.values()), ids=list(MISTAKES))
 def test_whoever_calls_the_control_port_by_mistake_is_sent_away(start: Starter, sent: bytes) -> None:
     server, backend = start.server(), start.backend()
     start.connected_client(server, backend)
@@ -128,7 +142,7 @@ def test_whoever_calls_the_control_port_by_mistake_is_sent_away(start: Starter, 
             answer = wire.read_to_end()
         except Broken:
             answer = b""
-        assert not answer or answer.startswith(b"HTTP/1.1 4")
+        assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 101"))
     with server.visit() as wire:
         assert wire.ask().content == b"hola"
 
