@@ -44,7 +44,7 @@ class Child:
         self.name = name
         self.hop = hop
         self._spoken = threading.Condition()
-        self._output: list[str] = []
+        self._output: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
         self._last: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
         self.is_expected_to_run = True
         self._process = subprocess.Popen(
@@ -69,6 +69,8 @@ class Child:
     def wait_for(self, pick: Callable[[str], Found | None], timeout_s: float = READY_TIMEOUT_S) -> Found:
         """Return the first thing that `pick` makes of a line of stdout, from the last one picked on.
 
+        Of what nobody waits for only the last `KEPT_LINES` lines are kept.
+
         Raises:
             ChildError: the process ended, or `timeout_s` passed, without such a line.
         """
@@ -76,7 +78,7 @@ class Child:
         with self._spoken:
             while True:
                 while self._output:
-                    if (found := pick(self._output.pop(0))) is not None:
+                    if (found := pick(self._output.popleft())) is not None:
                         return found
                 if not self._is_alive():
                     break
@@ -139,7 +141,7 @@ class Child:
     def _is_alive(self) -> bool:
         return any(reader.is_alive() for reader in self._readers) or self._process.poll() is None
 
-    def _read(self, stream: IO[str], keep: list[str] | None) -> None:
+    def _read(self, stream: IO[str], keep: collections.deque[str] | None) -> None:
         for line in stream:
             with self._spoken:
                 self._last.append(line.rstrip())

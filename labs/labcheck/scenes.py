@@ -84,8 +84,9 @@ class Demonstration:
         self._scenes_begun = 0
 
     def play(self, *, stay: bool) -> int:
-        """Show every scene and return 0 when all was proven, 1 otherwise; with `stay`, wait until
-        interrupted.
+        """Show every scene and return 0 when all was proven, 1 otherwise; with `stay`, do not return 0.
+
+        Staying ends with an interruption.
 
         Raises:
             ChildError: a piece could not be started, or ended while waiting.
