@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from support.backend import Backend
 from support.relay import Relay
 from support.tunnel_process import Client, Server, TunnelProcess, ended
 from support.wire import Wire
 
-__all__ = ["TOKEN", "Starter", "Tunnel", "Visit", "write_token"]
+__all__ = ["TOKEN", "Starter", "Tunnel", "Visit", "linux_only", "write_token"]
+
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="mira lo que solo cuenta el núcleo de Linux / asks what only Linux tells"
+)
+"""For tests that look at a process or a connection through the kernel."""
 
 TOKEN = "token-de-prueba-5f2c9a7e41d8b603"
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from support.backend import Backend
-from support.tunnel_kit import Tunnel, Visit
+from support.tunnel_kit import Tunnel, Visit, linux_only
 from support.wire import Wire, request, response
 
 MIB = 1024 * 1024
@@ -85,6 +85,7 @@ def steady_memory(tunnel: Tunnel, what: str) -> Iterator[None]:
     assert max(growth.values()) < MAX_GROWTH_BYTES, figures
 
 
+@linux_only
 @pytest.mark.timeout(120)
 def test_a_gib_is_downloaded_whole_without_growing_memory(
     tunnel: Tunnel, visit: Visit, backend: Backend
@@ -101,6 +102,7 @@ def test_a_gib_is_downloaded_whole_without_growing_memory(
         assert receive_all(wire) == checksum()
 
 
+@linux_only
 @pytest.mark.timeout(120)
 def test_a_gib_is_uploaded_whole_without_growing_memory(
     tunnel: Tunnel, visit: Visit, backend: Backend

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 from support.backend import Backend
-from support.tunnel_kit import Starter
+from support.tunnel_kit import Starter, linux_only
 from support.tunnel_process import Server
 from support.wire import Broken, Wire, eventually, request, response
 
@@ -94,6 +94,7 @@ def babble(server: Server, draw: random.Random) -> None:
             wire.reset()
 
 
+@linux_only
 @pytest.mark.timeout(60 * FACTOR)
 def test_arbitrary_bytes_on_every_port_break_nothing(start: Starter) -> None:
     seed = random.randrange(2**32) if FACTOR > 1 else 20

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.backend import Backend
 from support.tunnel_in_process import in_process_tunnel
-from support.tunnel_kit import Starter
+from support.tunnel_kit import Starter, linux_only
 from support.wire import Broken, Wire, eventually, request, response
 
 WAIT_S = 20
@@ -122,6 +122,7 @@ def misbehave(connect: Wire, draw: random.Random) -> None:
             wire.read_to_end()
 
 
+@linux_only
 def test_descriptors_and_memory_come_back_after_a_mixed_load(start: Starter) -> None:
     server = start.server()
     with standard_server() as url:

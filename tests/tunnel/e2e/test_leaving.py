@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from support.backend import Backend
-from support.tunnel_kit import Tunnel, Visit
+from support.tunnel_kit import Tunnel, Visit, linux_only
 from support.wire import Request, Wire, eventually, request, response, unread_bytes
 
 WAIT_S = 20
@@ -130,6 +130,7 @@ def test_a_visitor_who_leaves_in_mid_upload_ends_the_request(visit: Visit, backe
             wire.close()
 
 
+@linux_only
 def test_a_visitor_who_closes_a_stalled_upload_ends_the_request(
     tunnel: Tunnel, visit: Visit, backend: Backend
 ) -> None:
@@ -157,6 +158,7 @@ def send_until_unread(wire: Wire, port: int) -> None:
     raise AssertionError("the exit node goes on reading what nobody takes")
 
 
+@linux_only
 def test_a_visitor_who_resets_a_stalled_upload_ends_the_request(visit: Visit, backend: Backend) -> None:
     backend.play(never_reads)
     with visit() as wire:
@@ -212,6 +214,7 @@ def test_a_hundred_visitors_who_leave_at_once_leave_nothing_behind(tunnel: Tunne
 # ── nobody is stalled ────────────────────────────────────────────────────────────────────────────
 
 
+@linux_only
 def test_readers_and_services_that_stop_stall_nobody_else(tunnel: Tunnel, backend: Backend) -> None:
     """Downloads that nobody reads and uploads that nobody takes, and everybody else is answered."""
     stop = threading.Event()

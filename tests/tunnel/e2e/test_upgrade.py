@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from support.backend import Backend
-from support.tunnel_kit import Starter, Tunnel, Visit
+from support.tunnel_kit import Starter, Tunnel, Visit, linux_only
 from support.wire import Wire, eventually, request, response
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -201,6 +201,7 @@ def test_a_service_that_ends_its_direction_still_hears_the_visitor(visit: Visit,
     assert heard == [b"sigo aqui"]
 
 
+@linux_only
 def test_a_half_close_behind_a_slow_reader_loses_nothing(visit: Visit, backend: Backend) -> None:
     """The visitor has ended its direction while the exit node, out of credit, does not read it."""
     stalled, ended, go_on = threading.Event(), threading.Event(), threading.Event()
