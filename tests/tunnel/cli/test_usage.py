@@ -93,6 +93,7 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
         ("server --port --json", "tunnel server: --port necesita un valor."),
         ("server --port ocho", "tunnel server: --port: «ocho» no es un puerto: va de 1 a 65535 (0: uno "
          "libre)."),
+        ("server --port -5", "tunnel server: --port: «-5» no es un puerto: va de 1 a 65535 (0: uno libre)."),
         ("server --log-level todo", "tunnel server: --log-level: «todo» no es un nivel: elija entre debug, "
          "info, warning, error."),
         ("client", "tunnel client: faltan --url y --upstream."),
@@ -190,3 +191,12 @@ def test_planes_that_share_a_port_must_share_an_address(run: Run, monkeypatch: p
     outcome = run("server", "--port=8000", "--control-port=8000", "--control-host=127.0.0.1")
     assert outcome.code == 2
     assert "--control-host" in outcome.err
+
+
+def test_where_the_planes_share_a_port_the_control_plane_follows_the_other_s_address(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNELAB_TOKEN", "x" * 16)
+    outcome = run("server", "--host=203.0.113.1", "--port=8000", "--control-port=8000")
+    assert outcome.code == 3  # the address is not ours, but there is nothing wrong with the usage
+    assert "203.0.113.1" in outcome.err
