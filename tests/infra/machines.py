@@ -22,6 +22,7 @@ TASKS = "/todo/api/v1.0/tasks"
 
 #: Far more than anything here needs; only a failure waits for it.
 PATIENCE_S = 60.0
+SHELL_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,18 @@ class Machines:
         Raises:
             PlaceError: its exit code is not 0.
         """
-        return self.place.run("ssh", "-F", str(self.ssh_config()), machine, command).stdout
+        done = subprocess.run(
+            ["ssh", "-F", self.ssh_config(), machine, command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=SHELL_LIMIT_S,
+        )
+        if done.returncode:
+            raise PlaceError(f"{machine}: {command}: exit code {done.returncode}\n{done.stdout}")
+        return done.stdout
 
     def ssh_config(self) -> Path:
         """Return an ssh configuration for both machines, the same until a Vagrant command runs."""
