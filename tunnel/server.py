@@ -249,4 +249,4 @@ class ConnectedClient:
             _log.warning("session %s from %s: %s", self.session_id, self.link.peer, session.error)
         if code is CloseCode.CONNECTION_LOST and session.draining:
             code = CloseCode.DRAINING  # it had said that it would
-        self._server.client_closed(self, code.name.lower())
+        self._server.client_closed(self, code.name.lower().replace("_", "-"))

@@ -103,7 +103,6 @@ FAULT_OF_CODE = {
     "headers-too-large": Fault(
         Hop.EXIT_NODE, "Las cabeceras de la petición son demasiado grandes.", "Acórtelas."
     ),
-    "body-too-large": Fault(Hop.EXIT_NODE, "El cuerpo de la petición es demasiado grande.", "Acórtelo."),
     "expectation": Fault(
         Hop.EXIT_NODE, "La petición espera algo que el nodo de salida no conoce.", "Quite el campo Expect."
     ),

@@ -152,13 +152,13 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 _REASONS = {
-    "bad_exit_node": "no reconoció a este nodo de salida",
-    "connection_lost": "se cortó la conexión",
+    "bad-exit-node": "no reconoció a este nodo de salida",
+    "connection-lost": "se cortó la conexión",
     "draining": "se detuvo",
-    "handshake_timeout": "no terminó el saludo a tiempo",
+    "handshake-timeout": "no terminó el saludo a tiempo",
     "internal": "tuvo una falla",
-    "ping_timeout": "dejó de responder",
-    "protocol_error": "no respetó el protocolo",
+    "ping-timeout": "dejó de responder",
+    "protocol-error": "no respetó el protocolo",
     "refused": "no fue aceptado",
     "replaced": "lo reemplazó otro con el mismo token",
     "revoked": "su token fue revocado",

@@ -44,8 +44,6 @@ FAULTS = _by_code(
           "Las rutas que empiezan por /.tunelab/ no llegan a la aplicación."),
     Fault("request-timeout", 408, 0, "La petición no llegó completa a tiempo",
           "Envíela de nuevo; si su conexión es muy lenta, divídala."),
-    Fault("body-too-large", 413, 1, "El contenido es demasiado grande",
-          "El nodo de salida tiene un límite para el contenido de una petición."),
     Fault("uri-too-long", 414, 1, "La URL es demasiado larga",
           "Use una URL más corta o envíe los datos en el contenido de un POST."),
     Fault("expectation", 417, 1, "La petición espera algo que aquí no existe",
@@ -94,7 +92,9 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _REASONS |= {413: b"Content Too Large", 414: b"URI Too Long", 422: b"Unprocessable Content"}  # RFC 9110
 
 
-def error_response(fault: Fault, accept: bytes, keep_alive: bool, has_body: bool = True) -> bytes:
+def error_response(
+    fault: Fault, accept: bytes, keep_alive: bool, has_body: bool = True, date: str = ""
+) -> bytes:
     """Return the whole response: head and, unless the request was a HEAD, the page.
 
     Args:
@@ -102,6 +102,7 @@ def error_response(fault: Fault, accept: bytes, keep_alive: bool, has_body: bool
             it, plain text for the rest.
         keep_alive: whether the connection goes on.
         has_body: False in the answer to a HEAD request.
+        date: the time as an HTTP date (RFC 9110, section 6.6.1), from a caller that has a clock.
     """
     accept = accept.lower()
     if b"text/html" in accept:
@@ -119,6 +120,8 @@ def error_response(fault: Fault, accept: bytes, keep_alive: bool, has_body: bool
         "Vary: Accept",
         f"Tunelab-Error: {fault.code}",
     ]
+    if date:
+        lines.append(f"Date: {date}")
     if fault.retry_after_s:
         lines.append(f"Retry-After: {fault.retry_after_s}")
     if not keep_alive:

@@ -11,6 +11,7 @@ import logging
 import re
 import socket
 import sys
+from email.utils import formatdate
 from enum import Enum, auto
 from typing import Protocol, cast
 
@@ -222,7 +223,8 @@ class VisitorConnection(asyncio.Protocol):
             and (is_complete or (is_drainable and not head.expects_continue))
         )
         accept = b"" if head is None else find_field(head.fields, b"accept")
-        self.write(error_response(fault, accept, keep_alive, head is None or head.method != b"HEAD"))
+        has_body = head is None or head.method != b"HEAD"
+        self.write(error_response(fault, accept, keep_alive, has_body, formatdate(usegmt=True)))
         if not keep_alive:
             self._linger()
         elif is_complete:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -54,6 +55,7 @@ def check_head(answer: Response) -> None:
     assert answer.fields.get("Retry-After") == "2"
     assert answer.fields.get("Cache-Control") == "no-store"
     assert answer.fields.get("Vary") == "Accept"
+    assert parsedate_to_datetime(str(answer.fields.get("Date"))).tzname() == "UTC"  # RFC 9110, section 6.6.1
 
 
 @pytest.mark.parametrize("accept", ["Accept: */*", "Accept: image/png", "X-Nada: 1"])

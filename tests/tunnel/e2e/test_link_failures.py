@@ -66,7 +66,7 @@ def test_a_link_that_dies_in_silence_is_noticed_within_two_ping_intervals(start:
     client.wait_until_connected(2)
     eventually(lambda: serves(server), "served again", HEAL_S)
     gone = server.wait_for("client_gone")
-    assert gone["reason"] in ("ping_timeout", "replaced")
+    assert gone["reason"] in ("ping-timeout", "replaced")
 
 
 def test_the_server_notices_by_itself_that_a_link_is_dead(start: Starter) -> None:
@@ -78,7 +78,7 @@ def test_the_server_notices_by_itself_that_a_link_is_dead(start: Starter) -> Non
         with server.visit() as wire:
             answer = wire.ask()  # under way when the link is given up
             assert (answer.status, answer.code) == (502, "link-lost")
-            assert server.wait_for("client_gone")["reason"] == "ping_timeout"
+            assert server.wait_for("client_gone")["reason"] == "ping-timeout"
             answer = wire.ask()
             assert (answer.status, answer.code) == (503, "no-client")
     finally:
