@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,13 @@ def checkout(tmp_path: Path) -> Path:
     return copy
 
 
-def evaluate(checkout: Path, provider: str, **environment: str) -> Any:
-    """Return what the Vagrantfile tells a provider, or the message it ends with for `memory`."""
+def evaluate(checkout: Path, *what: str | Path, given: str = "", **environment: str) -> Any:
+    """Return what the stub prints for `what`: a provider's name, or one of its questions."""
     require_program("ruby", "sudo apt install vagrant")
     done = subprocess.run(
-        ["ruby", STUB, checkout / "Vagrantfile", provider],
+        ["ruby", STUB, checkout / "Vagrantfile", *what],
         env={**os.environ, "VAGRANT_DOTFILE_PATH": str(checkout / ".vagrant"), **environment},
+        input=given,
         capture_output=True,
         text=True,
     )
@@ -98,6 +100,36 @@ def test_every_forwarded_port_is_the_loopbacks_and_steps_aside(checkout: Path, p
     ]
     assert {port["guest"] for port in ports} == {8000, 5000}
     assert all(port["host_ip"] == "127.0.0.1" and port["auto_correct"] for port in ports)
+
+
+def libvirt_ports(checkout: Path, data: Path, host: int) -> Any:
+    """Return where a forward from `host` goes on libvirt, which leaves the stepping aside to the Vagrantfile."""
+    options = {"guest": 5000, "host": host, "host_ip": "127.0.0.1", "auto_correct": True}
+    return evaluate(checkout, "ports", data, given=json.dumps([options]))
+
+
+def test_a_taken_port_is_stepped_aside_of_on_libvirt_too(checkout: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert libvirt_ports(checkout, tmp_path, port)["chosen"][0] > port
+    assert libvirt_ports(checkout, tmp_path, port)["chosen"] == [port]
+
+
+def test_a_port_that_the_machine_itself_forwards_is_kept_and_told(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "logs").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as forward:
+        port = forward.getsockname()[1]
+        pid = tmp_path / "pids" / f"ssh_{port}.pid"
+        pid.write_text(str(os.getpid()))
+        (tmp_path / "logs" / f"ssh-forwarding-127.0.0.1_{port}-192.168.121.7_5000.log").touch()
+        assert libvirt_ports(checkout, tmp_path, port) == {"chosen": [port], "forwarded": {"5000": port}}
+        with subprocess.Popen(["true"]) as ended:
+            pass
+        pid.write_text(str(ended.pid))
+        found = libvirt_ports(checkout, tmp_path, port)
+        assert found["chosen"] != [port]
+        assert found["forwarded"] == {}
 
 
 def test_the_laptop_is_the_primary_machine_and_both_start_by_default(checkout: Path) -> None:

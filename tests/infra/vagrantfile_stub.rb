@@ -3,11 +3,14 @@
 # Loads the Vagrantfile without Vagrant and prints, as JSON, what each machine would be told for one provider.
 #
 #   ruby vagrantfile_stub.rb VAGRANTFILE PROVIDER
+#   ruby vagrantfile_stub.rb VAGRANTFILE memory          what it says of the host's memory, or null
+#   ruby vagrantfile_stub.rb VAGRANTFILE ports FOLDER    where a libvirt machine's forwards go; FOLDER is its data
 #
 # A provider's block runs against an object that knows only the settings that the provider documents: a misspelt one
 # raises. The settings of the plugins that cannot be installed here were copied from their documentation by hand.
 
 require "json"
+require "pathname"
 
 SETTINGS = {
   "virtualbox" => %i[name memory cpus linked_clone check_guest_additions customize gui],
@@ -121,6 +124,18 @@ if provider == "memory"
     exit
   end
   puts "null"
+  exit
+end
+
+if provider == "ports"
+  networks = JSON.parse($stdin.read).map do |options|
+    [:forwarded_port, options.transform_keys(&:to_sym)]
+  end
+  vm = Struct.new(:networks).new(networks)
+  config = Struct.new(:vm).new(vm)
+  machine = Struct.new(:provider_name, :data_dir, :config).new(:libvirt, Pathname.new(ARGV[2]), config)
+  Tunelab.move_taken_ports(machine)
+  puts JSON.generate({ chosen: networks.map { |_, options| options[:host] }, forwarded: Tunelab.forwarded(machine) })
   exit
 end
 
