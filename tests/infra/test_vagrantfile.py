@@ -103,7 +103,7 @@ def test_every_forwarded_port_is_the_loopbacks_and_steps_aside(checkout: Path, p
 
 
 def libvirt_ports(checkout: Path, data: Path, host: int) -> Any:
-    """Return where a forward from `host` goes on libvirt, which leaves the stepping aside to the Vagrantfile."""
+    """Return where a forward from `host` goes on libvirt, where the Vagrantfile is what steps aside."""
     options = {"guest": 5000, "host": host, "host_ip": "127.0.0.1", "auto_correct": True}
     return evaluate(checkout, "ports", data, given=json.dumps([options]))
 
