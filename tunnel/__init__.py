@@ -1,17 +1,18 @@
 """A self-hosted tunnel: a service on a private network, shared through an exit node.
 
 Map
-    ``protocol``   the link's wire protocol, without I/O
-    ``http``       HTTP/1.1 as a message format, without I/O
-    ``transport``  asyncio: the websocket link, visitors' connections, upstream connections
-    ``server``     the exit node: wiring and lifecycle
-    ``client``     the agent beside the private service: wiring and lifecycle
-    ``routing``    which client serves which name
-    ``access``     whose token is whose
-    ``config``     frozen configuration, read and checked; secrets that cannot be printed
-    ``events``     what a server or a client tells those who run it
-    ``os_errors``  why the system refused, in Spanish
-    ``cli``        the command ``tunnel``
+    ``protocol``     the link's wire protocol, without I/O
+    ``http``         HTTP/1.1 as a message format, without I/O
+    ``transport``    asyncio: the websocket link, visitors' connections, upstream connections
+    ``server``       the exit node: wiring and lifecycle
+    ``client``       the agent beside the private service: wiring and lifecycle
+    ``routing``      which client serves which name
+    ``access``       whose token is whose
+    ``config``       frozen configuration, read and checked; secrets that cannot be printed
+    ``secret_files`` tokens, and whatever else only its owner may read
+    ``events``       what a server or a client tells those who run it
+    ``os_errors``    why the system refused, in Spanish
+    ``cli``          the command ``tunnel``
 
 A byte's way: a visitor's socket → ``transport.visitor`` (parses the request) → ``transport.exchange``
 (opens a stream) → ``protocol.session`` → ``transport.link`` (one websocket) → the agent's

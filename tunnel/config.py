@@ -5,18 +5,11 @@ What is wrong is a :class:`ConfigError` whose text (Spanish) names the value and
 
 from __future__ import annotations
 
-import codecs
-import os
 import re
-import shlex
-import stat
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv6Address
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from tunnel.os_errors import describe_os_error
-from tunnel.protocol.auth import MIN_TOKEN_CHARACTERS
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
 from tunnel.protocol.messages import MAX_NAMES, Claim
 
@@ -33,7 +26,6 @@ __all__ = [
     "ServerConfig",
     "Upstream",
     "VisitorLimits",
-    "load_token",
     "parse_control_url",
     "parse_upstreams",
 ]
@@ -48,7 +40,6 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _HOST = re.compile(r"[\w.\-]+")  # letters of any alphabet: the resolver knows international names
 
-_MAX_TOKEN_FILE_BYTES = 4096
 _MAX_CLAIM_BYTES = MAX_CONTROL_PAYLOAD_BYTES - 64  # the agent's proof shares the frame
 
 
@@ -157,89 +148,6 @@ class ClientConfig:
     upstreams: tuple[Upstream, ...]
     upstream_timeout_s: float = 60.0
     drain_timeout_s: float = 10.0
-
-
-def load_token(token_file: Path | None, environ: dict[str, str] | os._Environ[str]) -> Secret:
-    """Return the token from ``token_file``, or else from the environment.
-
-    Raises:
-        ConfigError: there is none, it is too short, or others can read the file.
-    """
-    if token_file is not None:
-        return _check_token(_read_private(token_file), f"del archivo {token_file}")
-    value = environ.get(TOKEN_VARIABLE)
-    if value is not None:
-        return _check_token(value, f"de la variable {TOKEN_VARIABLE}")
-    raise ConfigError(
-        "falta el token. Créelo con «tunnel token --salida token.txt» y páselo con "
-        f"«--token-file token.txt» (o en la variable de entorno {TOKEN_VARIABLE})."
-    )
-
-
-def _read_private(path: Path) -> str:
-    try:
-        # Without O_NONBLOCK the opening of a pipe waits for somebody to write to it.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags)
-        try:
-            _check_private(path, os.fstat(descriptor).st_mode)
-            data = os.read(descriptor, _MAX_TOKEN_FILE_BYTES + 1)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"el archivo del token {path} no existe. Créelo con: "
-            f"tunnel token --salida {shlex.quote(str(path))}"
-        ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"no se puede leer el archivo del token {path}: {describe_os_error(error)}."
-        ) from None
-    except ValueError:  # a NUL in the path
-        raise ConfigError(f"la ruta del archivo del token no es válida: {str(path)!r}.") from None
-    if len(data) > _MAX_TOKEN_FILE_BYTES:
-        raise ConfigError(
-            f"el archivo {path} tiene más de {_MAX_TOKEN_FILE_BYTES} bytes: ¿es de verdad el del token?"
-        )
-    try:
-        return _decode(data)
-    except UnicodeDecodeError:
-        raise ConfigError(f"el archivo {path} no es texto: ¿es de verdad el del token?") from None
-
-
-def _check_private(path: Path, mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        what = "es un directorio" if stat.S_ISDIR(mode) else "no es un archivo corriente"
-        raise ConfigError(f"{path} {what}. Con --token-file se da el archivo que tiene el token.")
-    # Windows has access lists instead of these bits; what Python shows there says nothing.
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(
-            f"otros usuarios tienen acceso al archivo del token {path} (permisos {stat.S_IMODE(mode):04o}). "
-            f"Ciérrelo con: chmod 600 {shlex.quote(str(path))}\n"
-            "Si eso no cambia los permisos, la carpeta es compartida con otro sistema (Vagrant, Windows): "
-            "guarde el archivo en su carpeta personal."
-        )
-
-
-def _decode(data: bytes) -> str:
-    """Decode text as editors leave it: Notepad puts a mark in front, PowerShell's ``>`` writes UTF-16."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
-    return data.decode("utf-8-sig")
-
-
-def _check_token(text: str, source: str) -> Secret:
-    token = text.strip()
-    if len(token) < MIN_TOKEN_CHARACTERS:
-        raise ConfigError(
-            f"el token {source} tiene {len(token)} caracteres y debe tener al menos "
-            f"{MIN_TOKEN_CHARACTERS}. «tunnel token» crea uno bueno."
-        )
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigError(
-            f"el token {source} debe ser una sola palabra de letras, cifras y signos, sin espacios ni tildes."
-        )
-    return Secret(token)
 
 
 def parse_control_url(text: str) -> ControlAddress:

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunnel.config import TOKEN_VARIABLE, Secret, load_token
+from tunnel.config import TOKEN_VARIABLE, Secret
 from tunnel.events import Event
+from tunnel.secret_files import load_token
 
 if TYPE_CHECKING:
     from tunnel.cli.arguments import Parser

@@ -10,7 +10,7 @@ import pytest
 
 from tests.tunnel.cli.conftest import Run
 from tests.tunnel.unit.kit import assert_spanish
-from tunnel.config import load_token
+from tunnel.secret_files import load_token
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\n")  # 256 bits in base64url
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.tunnel.unit.kit import assert_spanish
-from tunnel.config import TOKEN_VARIABLE, ConfigError, load_token
+from tunnel.config import TOKEN_VARIABLE, ConfigError
+from tunnel.secret_files import load_token
 
 TOKEN = "un-token-de-prueba-0123"
 

@@ -1,0 +1,128 @@
+"""Secrets from files that only their owner can read.
+
+What is wrong with a file is a :class:`~tunnel.config.ConfigError` whose text names it and says how to mend
+it; it never repeats what the file holds.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import shlex
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from tunnel.config import TOKEN_VARIABLE, ConfigError, Secret
+from tunnel.os_errors import describe_os_error
+from tunnel.protocol.auth import MIN_TOKEN_CHARACTERS
+
+__all__ = ["check_token", "load_token", "read_secret_file"]
+
+_MAX_TOKEN_FILE_BYTES = 4096
+
+
+def load_token(token_file: Path | None, environ: Mapping[str, str]) -> Secret:
+    """Return the token from ``token_file``, or else from the environment.
+
+    Raises:
+        ConfigError: there is none, it is too short, or others can read the file.
+    """
+    if token_file is not None:
+        advice = f"Créelo con: tunnel token --salida {shlex.quote(str(token_file))}"
+        text = read_secret_file(token_file, "del token", "--token-file", advice, _MAX_TOKEN_FILE_BYTES)
+        return check_token(text, f"del archivo {token_file}")
+    value = environ.get(TOKEN_VARIABLE)
+    if value is not None:
+        return check_token(value, f"de la variable {TOKEN_VARIABLE}")
+    raise ConfigError(
+        "falta el token. Créelo con «tunnel token --salida token.txt» y páselo con "
+        f"«--token-file token.txt» (o en la variable de entorno {TOKEN_VARIABLE})."
+    )
+
+
+def read_secret_file(path: Path, of: str, option: str, advice: str, max_bytes: int) -> str:
+    """Return the text of a file that nobody but its owner can read.
+
+    Args:
+        of: what the file is of, with its article, for the words "el archivo …": ``"del token"``.
+        option: the option that names such a file.
+        advice: a sentence that says how to make one.
+        max_bytes: a longer file is refused unread.
+
+    Raises:
+        ConfigError: it does not exist, is no plain text file, is too long, or others can read it.
+    """
+    try:
+        # Without O_NONBLOCK the opening of a pipe waits for somebody to write to it.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
+        try:
+            _check_private(path, os.fstat(descriptor).st_mode, of, option)
+            data = _read(descriptor, max_bytes + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise ConfigError(f"el archivo {of} {path} no existe. {advice}") from None
+    except OSError as error:
+        raise ConfigError(f"no se puede leer el archivo {of} {path}: {describe_os_error(error)}.") from None
+    except ValueError:  # a NUL in the path
+        raise ConfigError(f"la ruta del archivo {of} no es válida: {str(path)!r}.") from None
+    if len(data) > max_bytes:
+        raise ConfigError(f"el archivo {path} tiene más de {max_bytes} bytes: ¿es de verdad el {of}?")
+    try:
+        return _decode(data)
+    except UnicodeDecodeError:
+        raise ConfigError(f"el archivo {path} no es texto: ¿es de verdad el {of}?") from None
+
+
+def check_token(text: str, source: str) -> Secret:
+    """Return the token in ``text``, without the white space around it.
+
+    Args:
+        source: where it comes from, in Spanish, for the complaint: ``"del archivo token.txt"``.
+
+    Raises:
+        ConfigError: it is too short, or not one word of ASCII.
+    """
+    token = text.strip()
+    if len(token) < MIN_TOKEN_CHARACTERS:
+        raise ConfigError(
+            f"el token {source} tiene {len(token)} caracteres y debe tener al menos "
+            f"{MIN_TOKEN_CHARACTERS}. «tunnel token» crea uno bueno."
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError(
+            f"el token {source} debe ser una sola palabra de letras, cifras y signos, sin espacios ni tildes."
+        )
+    return Secret(token)
+
+
+def _check_private(path: Path, mode: int, of: str, option: str) -> None:
+    if not stat.S_ISREG(mode):
+        what = "es un directorio" if stat.S_ISDIR(mode) else "no es un archivo corriente"
+        raise ConfigError(f"{path} {what}. Con {option} se da el archivo {of}.")
+    # Windows has access lists instead of these bits; what Python shows there says nothing.
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"otros usuarios tienen acceso al archivo {of} {path} (permisos {stat.S_IMODE(mode):04o}). "
+            f"Ciérrelo con: chmod 600 {shlex.quote(str(path))}\n"
+            "Si eso no cambia los permisos, la carpeta es compartida con otro sistema (Vagrant, Windows): "
+            "guarde el archivo en su carpeta personal."
+        )
+
+
+def _read(descriptor: int, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    left = max_bytes
+    while left and (piece := os.read(descriptor, left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+def _decode(data: bytes) -> str:
+    """Decode text as editors leave it: Notepad puts a mark in front, PowerShell's ``>`` writes UTF-16."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
