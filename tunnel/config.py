@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv6Address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
@@ -26,6 +27,7 @@ __all__ = [
     "ServerConfig",
     "Upstream",
     "VisitorLimits",
+    "is_domain_name",
     "parse_control_url",
     "parse_upstreams",
 ]
@@ -87,9 +89,9 @@ class VisitorLimits:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """An exit node."""
+    """An exit node, with one token that may claim every name or a file of them."""
 
-    token: Secret
+    token: Secret | None
     host: str = ANY_HOST
     port: int = DATA_PORT
     control_host: str = ANY_HOST
@@ -97,9 +99,14 @@ class ServerConfig:
     ping_interval_s: float = 5.0
     drain_timeout_s: float = 10.0
     limits: VisitorLimits = field(default_factory=VisitorLimits)
+    tokens_file: Path | None = None
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
+        if (self.token is None) == (self.tokens_file is None):
+            raise ConfigError(
+                "dé el token (--token-file) o el archivo de los tokens (--tokens-file), uno de los dos."
+            )
         if self.is_shared and self.host != self.control_host:
             raise ConfigError(
                 f"--port y --control-port son el mismo puerto ({self.port}), pero --host ({self.host}) y "
@@ -212,7 +219,7 @@ def _parse_upstream(text: str) -> Upstream:
     name = name.strip()
     if name != CATCH_ALL:
         name = name.lower().rstrip(".")
-        if not _NAME.fullmatch(name):
+        if not is_domain_name(name):
             raise ConfigError(
                 f"«{name}» no es un nombre de dominio: lleva letras sin tilde, cifras, guiones y puntos, "
                 "y no lleva puerto. Ejemplo: --upstream todo.example=http://localhost:5000"
@@ -242,6 +249,11 @@ def _parse_upstream(text: str) -> Upstream:
         raise ConfigError(f"«{parts.hostname}» no es la dirección de una máquina. {example}")
     is_tls = parts.scheme == "https"
     return Upstream(name, parts.hostname, port or (443 if is_tls else 80), is_tls)
+
+
+def is_domain_name(text: str) -> bool:
+    """Whether ``text`` is a host name in lower case, as claims have it: no port, no root's dot."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _is_host(host: str) -> bool:

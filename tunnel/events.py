@@ -19,6 +19,8 @@ __all__ = [
     "OnEvent",
     "Refused",
     "Stopping",
+    "TokensRejected",
+    "TokensReloaded",
 ]
 
 
@@ -55,6 +57,7 @@ class ClientConnected(Event):
     peer: str
     names: tuple[str, ...]
     agent: str
+    label: str = ""  # of its token; none where the exit node has but one
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,27 @@ class ClientGone(Event):
     peer: str
     names: tuple[str, ...]
     reason: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokensReloaded(Event):
+    """Server: the tokens file has changed and is in force; the rest are labels."""
+
+    name: ClassVar[str] = "tokens_reloaded"
+    tokens: int
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokensRejected(Event):
+    """Server: the tokens file has changed and cannot be used; what was in force stays so."""
+
+    name: ClassVar[str] = "tokens_rejected"
+    file: str
+    message: str  # Spanish
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Secrets from files that only their owner can read.
+"""Secrets from files, and files for secrets, that only their owner can read.
 
 What is wrong with a file is a :class:`~tunnel.config.ConfigError` whose text names it and says how to mend
 it; it never repeats what the file holds.
@@ -7,6 +7,7 @@ it; it never repeats what the file holds.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import shlex
 import stat
@@ -17,7 +18,7 @@ from tunnel.config import TOKEN_VARIABLE, ConfigError, Secret
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import MIN_TOKEN_CHARACTERS
 
-__all__ = ["check_token", "load_token", "read_secret_file"]
+__all__ = ["check_token", "load_token", "make_private", "not_private", "read_secret_file"]
 
 _MAX_TOKEN_FILE_BYTES = 4096
 
@@ -96,6 +97,23 @@ def check_token(text: str, source: str) -> Secret:
             f"el token {source} debe ser una sola palabra de letras, cifras y signos, sin espacios ni tildes."
         )
     return Secret(token)
+
+
+def make_private(descriptor: int) -> bool:
+    """Close a file to others, whatever the umask took away; return False where that has no effect."""
+    if os.name != "posix":
+        return True  # Windows: the folder's access list decides
+    with contextlib.suppress(PermissionError):
+        os.fchmod(descriptor, 0o600)
+    return not os.fstat(descriptor).st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def not_private(folder: Path) -> str:
+    """Return what to say of a folder where :func:`make_private` has no effect."""
+    return (
+        f"en la carpeta {folder.absolute()} ningún archivo es privado: la comparte otro sistema (Vagrant, "
+        "Windows). Elija otra, como su carpeta personal."
+    )
 
 
 def _check_private(path: Path, mode: int, of: str, option: str) -> None:

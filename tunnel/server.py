@@ -7,9 +7,17 @@ import logging
 import secrets
 from contextlib import suppress
 
-from tunnel.access import TokenRing
+from tunnel.access.keeper import AccessKeeper
 from tunnel.config import CATCH_ALL, ServerConfig
-from tunnel.events import Address, ClientConnected, ClientGone, Listening, OnEvent, Stopping
+from tunnel.events import (
+    Address,
+    ClientConnected,
+    ClientGone,
+    Listening,
+    OnEvent,
+    Stopping,
+    TokensReloaded,
+)
 from tunnel.http.error_pages import FAULTS, Fault
 from tunnel.protocol.auth import NONCE_BYTES
 from tunnel.protocol.errors import CloseCode, LocalMisuse
@@ -32,14 +40,18 @@ _GOODBYE_S = 1.0  # how long a link may take to say goodbye
 
 
 class TunnelServer:
-    """An exit node.  ``start`` binds both planes, ``drain`` stops gracefully, ``close`` at once."""
+    """An exit node.  ``start`` binds both planes, ``drain`` stops gracefully, ``close`` at once.
+
+    Raises:
+        ConfigError: its tokens file cannot be used.
+    """
 
     def __init__(self, config: ServerConfig, on_event: OnEvent = lambda event: None) -> None:
         self.config = config
         self.limits = config.limits
         self.is_draining = False
         self.routes: RoutingTable[ConnectedClient] = RoutingTable()
-        self.tokens = TokenRing.of(config.token)
+        self.access = AccessKeeper(config.token, config.tokens_file)
         self.on_event = on_event
         self.data_port = 0
         self.control_port = 0
@@ -122,8 +134,11 @@ class TunnelServer:
             return FAULTS["draining"]
         name = normalize_host(host)
         route = self.routes.find(name)
-        if route is None:
-            return FAULTS["no-client" if self.routes.is_known(name) else "unknown-host"]
+        # Asked anew for every stream: what a token allows may have changed since its client came, and who
+        # serves what nobody claims has no right to what is somebody else's by name.
+        if route is None or not self.access.allows(route.holder.key_id, name):
+            is_known = self.routes.is_known(name) or self.access.is_named(name)
+            return FAULTS["no-client" if is_known else "unknown-host"]
         session = route.holder.link.session
         if session.draining:
             return FAULTS["draining"]
@@ -156,20 +171,32 @@ class TunnelServer:
         for former in self.routes.claim(client.names, client):
             if not former.link.session.draining:  # one that stops finishes what is under way, and leaves
                 former.link.session.close(CloseCode.REPLACED, "another client with this token took over")
-        self.on_event(ClientConnected(client.session_id, client.link.peer, client.names, client.agent))
+        _log.info("session %s is open: %r from %s", client.session_id, client.label, client.link.peer)
+        self.on_event(
+            ClientConnected(client.session_id, client.link.peer, client.names, client.agent, client.label)
+        )
 
     def client_closed(self, client: ConnectedClient, reason: str) -> None:
         """A client's link ended."""
         if client.names:
             self.routes.release(client)
-            self.on_event(ClientGone(client.session_id, client.link.peer, client.names, reason))
+            self.on_event(ClientGone(client.session_id, client.link.peer, client.names, reason, client.label))
+
+    def reload_tokens(self, *, is_urgent: bool = True) -> None:
+        """Read the tokens file if it has changed, and end the links that it does not allow any more."""
+        event = self.access.poll(is_urgent=is_urgent)
+        if event is not None:
+            self.on_event(event)
+        if isinstance(event, TokensReloaded) or self.access.has_expired():
+            for client in list(self._clients):
+                client.check_access()
 
     def _new_link(self) -> ExitNodeLink:
         link = ExitNodeLink()
         client = ConnectedClient(self, link)
         self._clients.add(client)
         link.closed.add_done_callback(lambda _: self._clients.discard(client))
-        handshake = ExitNodeHandshake(self.tokens.find, client.authorize, secrets.token_hex(NONCE_BYTES))
+        handshake = ExitNodeHandshake(self.access.find, client.authorize, secrets.token_hex(NONCE_BYTES))
         link.session = Session(
             handshake,
             client,
@@ -184,6 +211,7 @@ class TunnelServer:
         now = loop.time()
         for visitor in list(self._visitors):
             visitor.tick(now)
+        self.reload_tokens(is_urgent=False)
         self._ticker = loop.call_later(_TICK_S, self._tick)
 
 
@@ -195,6 +223,7 @@ class ConnectedClient:
         self.link = link
         self.session_id = secrets.token_hex(4)
         self.key_id = ""
+        self.label = ""
         self.agent = ""
         self.names: tuple[str, ...] = ()  # what it was granted
         self._claimed: tuple[str, ...] = ()
@@ -207,10 +236,16 @@ class ConnectedClient:
         names = claim.names
         if len(set(names)) != len(names) or any(not name or name != name.lower() for name in names):
             return Refusal("bad-claim", "names are given once each, in lower case")
+        if not server.access.is_valid(hello.key_id):
+            return Refusal("revoked", "this token is no longer valid")
+        forbidden = next((name for name in names if not server.access.allows(hello.key_id, name)), None)
+        if forbidden is not None:
+            return Refusal("name-not-allowed", f"this token may not claim {forbidden}")
         held = server.routes.held_by_others(names, hello.key_id)
         if held is not None:
             return Refusal("name-taken", f"{held} belongs to a client with another token")
         self.key_id, self.agent = hello.key_id, hello.agent
+        self.label = server.access.label(hello.key_id)
         self._claimed = names
         return Grant(
             session=self.session_id,
@@ -218,6 +253,19 @@ class ConnectedClient:
             ping_interval_s=server.config.ping_interval_s,
             initial_window=INITIAL_WINDOW_BYTES,
         )
+
+    def check_access(self) -> None:
+        """End the link if its token is gone, has expired or may not have all of the names any more."""
+        access = self._server.access
+        if not self.names:
+            return  # its handshake asks by itself
+        if not access.is_valid(self.key_id):
+            self.link.session.close(CloseCode.REVOKED, "the token is no longer valid")
+            return
+        for name in self.names:
+            if not access.allows(self.key_id, name):
+                self.link.session.close(CloseCode.REVOKED, f"the token may no longer serve {name}")
+                return
 
     def _public_url(self, name: str) -> str:
         if name == CATCH_ALL:  # the agent reached us by this name, and so will visitors

@@ -20,8 +20,8 @@ from support.guide import (
 from support.requirements import refuse, require_program
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.es.md", "README.md", "docs/ordenes.md"]
-LANGUAGES = {"console", "powershell", "text", "sh"}
+DOCUMENTS = ["README.es.md", "README.md", "docs/ordenes.md", "docs/varios-clientes.md"]
+LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 
 
 def document(name: str) -> str:

@@ -148,11 +148,11 @@ class TunnelProcess:
 
 
 class Server(TunnelProcess):
-    """An exit node on loopback; ready when made."""
+    """An exit node on loopback; ready when made.  Without ``token_file`` the options say where tokens are."""
 
     def __init__(
         self,
-        token_file: Path,
+        token_file: Path | None,
         *options: str,
         port: int = 0,
         control_port: int = 0,
@@ -164,7 +164,7 @@ class Server(TunnelProcess):
             f"--control-port={control_port}",
             f"--host={host}",
             f"--control-host={host}",
-            f"--token-file={token_file}",
+            *([] if token_file is None else [f"--token-file={token_file}"]),
             "--json",
             *options,
         )

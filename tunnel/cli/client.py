@@ -164,11 +164,13 @@ _REFUSALS = {
     "bad-exit-node": "el nodo de salida no pudo demostrar que conoce el token: puede ser falso, o tener otro "
     "token. No se le envió nada. Revise --url y el token.",
     "bad-proof": "el nodo de salida rechazó la prueba del token.",
-    "name-not-allowed": "su token no permite pedir ese nombre. Revise --upstream.",
+    "name-not-allowed": "su token no permite pedir ese nombre, o todos, que es lo que pide un --upstream sin "
+    "nombre. Pida los suyos: --upstream NOMBRE=URL.",
     "name-taken": "otro cliente, con otro token, ya tiene ese nombre. Pida otro en --upstream.",
     "replaced": "otro cliente con este mismo token tomó su lugar. Si fue usted en otra terminal, no hay nada "
     "que hacer; si no, cambie el token.",
-    "revoked": "el token fue revocado. Pida uno nuevo.",
+    "revoked": "el token fue revocado, venció o ya no permite esos nombres. Pregunte a quien administra el "
+    "nodo de salida.",
     "unknown-token": "el nodo de salida no conoce este token. Debe ser el mismo en ambos lados: revise el "
     "archivo de --token-file.",
 }

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import errno
+import signal
 import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from tunnel.cli.common import (
     EventPrinter,
@@ -17,7 +22,15 @@ from tunnel.cli.common import (
     read_token,
 )
 from tunnel.config import ANY_HOST, CATCH_ALL, CONTROL_PORT, DATA_PORT, ServerConfig
-from tunnel.events import ClientConnected, ClientGone, Event, Listening, Stopping
+from tunnel.events import (
+    ClientConnected,
+    ClientGone,
+    Event,
+    Listening,
+    Stopping,
+    TokensRejected,
+    TokensReloaded,
+)
 from tunnel.os_errors import describe_os_error
 from tunnel.server import TunnelServer
 from tunnel.transport.loop import StopSignals
@@ -69,15 +82,25 @@ def add_parser(commands: Subparsers) -> None:
         help="cada cuánto se comprueba el enlace; dos intervalos en silencio lo dan por muerto "
         "(por omisión: 5)",
     )
+    parser.add_argument(
+        "--tokens-file",
+        metavar="ARCHIVO",
+        type=Path,
+        help="archivo TOML con un token para cada cliente y los nombres que puede pedir, en lugar de "
+        "--token-file; si cambia, se vuelve a leer",
+    )
     add_shared_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
+    # Beside a file of tokens, one from the environment that may claim every name would go unnoticed.
+    token = None if options.tokens_file and not options.token_file else read_token(options)
     is_shared = options.port == options.control_port != 0
     config = ServerConfig(
-        token=read_token(options),
+        token=token,
+        tokens_file=options.tokens_file,
         host=options.host,
         port=options.port,
         control_host=options.control_host or (options.host if is_shared else ANY_HOST),
@@ -92,7 +115,7 @@ async def _serve(config: ServerConfig, as_json: bool) -> int:
     stop = StopSignals()
     printer = EventPrinter(as_json, _describe, stop.requested.set)
     server = TunnelServer(config, printer)
-    with stop.installed():
+    with stop.installed(), _reloaded_on_hangup(server):
         try:
             await server.start()
         except OSError as error:
@@ -108,6 +131,24 @@ async def _serve(config: ServerConfig, as_json: bool) -> int:
     if printer.is_lost:
         return 3
     return 130 if stop.is_interrupt else 0
+
+
+@contextlib.contextmanager
+def _reloaded_on_hangup(server: TunnelServer) -> Iterator[None]:
+    """Read the tokens file again on SIGHUP, as services do.
+
+    Not in a terminal: there the signal says that its window was closed, and is the end.
+    """
+    in_terminal = sys.stdin is not None and sys.stdin.isatty()
+    if server.config.tokens_file is None or sys.platform == "win32" or in_terminal:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    former = signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(server.reload_tokens))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def _why_not_listening(config: ServerConfig, error: OSError, is_data_up: bool) -> str:
@@ -139,12 +180,34 @@ def _describe(event: Event) -> str | None:
             "           Esperando al cliente… (Ctrl-C para detener)"
         )
     if isinstance(event, ClientConnected):
-        return f"Cliente conectado desde {event.peer}. Atiende {_names(event.names)}."
+        return f"Cliente{_label(event.label)} conectado desde {event.peer}. Atiende {_names(event.names)}."
     if isinstance(event, ClientGone):
-        return f"Se fue el cliente {event.peer} ({_REASONS.get(event.reason, event.reason)})."
+        reason = _REASONS.get(event.reason, event.reason)
+        return f"Se fue el cliente{_label(event.label)} {event.peer} ({reason})."
+    if isinstance(event, TokensReloaded):
+        return _reloaded(event)
+    if isinstance(event, TokensRejected):
+        return f"El archivo de los tokens cambió y no sirve; siguen los de antes: {event.message}"
     if isinstance(event, Stopping):
         return f"Deteniendo; peticiones en curso: {event.open_requests}."
     return None
+
+
+def _label(label: str) -> str:
+    return f" «{label}»" if label else ""
+
+
+def _reloaded(event: TokensReloaded) -> str:
+    parts = [
+        f"{what}: {', '.join(labels)}"
+        for what, labels in (
+            ("nuevos", event.added),
+            ("quitados", event.removed),
+            ("cambiados", event.changed),
+        )
+        if labels
+    ]
+    return f"Tokens leídos otra vez ({event.tokens}). {'; '.join(parts) or 'Sin cambios'}."
 
 
 def _names(names: tuple[str, ...]) -> str:
@@ -161,5 +224,5 @@ _REASONS = {
     "protocol-error": "no respetó el protocolo",
     "refused": "no fue aceptado",
     "replaced": "lo reemplazó otro con el mismo token",
-    "revoked": "su token fue revocado",
+    "revoked": "su token fue revocado, venció o ya no permite esos nombres",
 }

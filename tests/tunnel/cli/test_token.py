@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.tunnel.cli.conftest import Run
 from tests.tunnel.unit.kit import assert_spanish
+from tunnel.access.tokens_file import load_tokens
 from tunnel.secret_files import load_token
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\n")  # 256 bits in base64url
@@ -128,3 +130,98 @@ def test_a_folder_where_no_file_is_private_is_told_and_left_as_it_was(
     assert str(tmp_path) in outcome.err
     assert_spanish(outcome.err)
     assert list(tmp_path.iterdir()) == []
+
+
+# ── in a file of many ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.toml"
+
+
+def test_a_token_is_added_to_a_file_of_many_and_printed_alone(run: Run, tokens_file: Path) -> None:
+    outcome = run("token", f"--a={tokens_file}", "--etiqueta=ana", "--nombres=Ana.example,*.ana.example")
+    assert outcome.code == 0
+    assert TOKEN.fullmatch(outcome.out)
+    assert outcome.err == f"Token «ana» agregado a {tokens_file}: ana.example, *.ana.example.\n"
+    (entry,) = load_tokens(tokens_file)
+    assert entry.secret.reveal() == outcome.out.strip()
+    assert entry.names == ("ana.example", "*.ana.example")
+
+
+def test_a_token_of_a_file_of_many_is_handed_over_in_a_file_of_its_own(
+    run: Run, tokens_file: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "ana.txt"
+    arguments = (f"--a={tokens_file}", "--etiqueta=ana", "--nombres=a", "--nombres=b", f"--salida={own}")
+    outcome = run("token", *arguments, "--vence=2999-01-01")
+    assert (outcome.code, outcome.err) == (0, "")
+    (entry,) = load_tokens(tokens_file)
+    assert entry.names == ("a", "b")
+    assert entry.expires_s == datetime(2999, 1, 2, tzinfo=UTC).timestamp()
+    assert load_token(own, {}).reveal() == entry.secret.reveal()
+    assert entry.secret.reveal() not in outcome.out
+    again = run("token", f"--a={tokens_file}", "--etiqueta=eva", "--nombres=a", f"--salida={own}")
+    assert again.code == 1
+    assert "no se sobrescribe" in again.err
+    assert [entry.label for entry in load_tokens(tokens_file)] == ["ana"]
+
+
+def test_a_token_is_taken_out_of_a_file_of_many_once(run: Run, tokens_file: Path) -> None:
+    run("token", f"--a={tokens_file}", "--etiqueta=ana", "--nombres=a")
+    outcome = run("token", f"--a={tokens_file}", "--etiqueta=ana", "--quitar")
+    assert (outcome.code, outcome.out) == (0, f"Token «ana» quitado de {tokens_file}.\n")
+    assert load_tokens(tokens_file) == ()
+    again = run("token", f"--a={tokens_file}", "--etiqueta=ana", "--quitar")
+    assert (again.code, again.out) == (1, "")
+    assert "no hay un token con la etiqueta «ana»" in again.err
+
+
+def test_a_label_that_is_taken_is_a_no(run: Run, tokens_file: Path) -> None:
+    run("token", f"--a={tokens_file}", "--etiqueta=ana", "--nombres=a")
+    outcome = run("token", f"--a={tokens_file}", "--etiqueta=ana", "--nombres=b")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "--quitar" in outcome.err
+    assert_spanish(outcome.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--etiqueta=ana"], "--etiqueta va con --a"),
+        (["--nombres=a"], "--nombres va con --a"),
+        (["--vence=2999-01-01"], "--vence va con --a"),
+        (["--quitar"], "--quitar va con --a"),
+        (["--a=FILE", "--nombres=a"], "falta --etiqueta"),
+        (["--a=FILE", "--etiqueta=ana"], "falta --nombres"),
+        (["--a=FILE", "--etiqueta=ana", "--quitar", "--nombres=a"], "--quitar solo necesita"),
+        (["--a=FILE", "--etiqueta=a b", "--nombres=a"], "una sola palabra"),
+        (["--a=FILE", "--etiqueta=ana", "--nombres=a:80"], "«a:80» no es un nombre"),
+        (["--a=FILE", "--etiqueta=ana", "--nombres=a,"], "«» no es un nombre"),
+        (["--a=FILE", "--etiqueta=ana", "--nombres=a", "--vence=mañana"], "«mañana» no es una fecha"),
+        (["--a=FILE", "--etiqueta=ana", "--nombres=a", "--vence=2999-01-01T10:00"], "con su zona"),
+        (["--a=FILE", "--etiqueta=ana", "--nombres=a", "--vence=2020-01-01"], "«2020-01-01» ya pasó"),
+    ],
+)
+def test_what_does_not_go_together_is_wrong_usage(
+    run: Run, tokens_file: Path, arguments: list[str], said: str
+) -> None:
+    outcome = run("token", *(word.replace("FILE", str(tokens_file)) for word in arguments))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert ".." not in outcome.err
+    assert_spanish(outcome.err)
+    assert not tokens_file.exists()
+
+
+def test_the_server_takes_one_token_or_a_file_of_them(run: Run, tokens_file: Path, tmp_path: Path) -> None:
+    run("token", f"--a={tokens_file}", "--etiqueta=ana", "--nombres=a")
+    run("token", f"--salida={tmp_path / 'token.txt'}")
+    outcome = run("server", f"--tokens-file={tokens_file}", f"--token-file={tmp_path / 'token.txt'}")
+    assert outcome.code == 2
+    assert "uno de los dos" in outcome.err
+    broken = run("server", f"--tokens-file={tmp_path / 'token.txt'}")
+    assert broken.code == 2
+    assert "no es TOML" in broken.err
+    assert_spanish(broken.err)

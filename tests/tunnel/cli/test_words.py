@@ -31,6 +31,8 @@ from tunnel.events import (
     Listening,
     Refused,
     Stopping,
+    TokensRejected,
+    TokensReloaded,
 )
 from tunnel.protocol.errors import CloseCode
 
@@ -42,12 +44,26 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
         {"data": {"host": "0.0.0.0", "port": 8000}, "control": {"host": "0.0.0.0", "port": 8123}},
     ),
     (
-        ClientConnected("s1", "192.0.2.7:1234", ("ñandú.example", "*"), "tunelab/1"),
-        {"session": "s1", "peer": "192.0.2.7:1234", "names": ["ñandú.example", "*"], "agent": "tunelab/1"},
+        ClientConnected("s1", "192.0.2.7:1234", ("ñandú.example", "*"), "tunelab/1", "ana"),
+        {
+            "session": "s1",
+            "peer": "192.0.2.7:1234",
+            "names": ["ñandú.example", "*"],
+            "agent": "tunelab/1",
+            "label": "ana",
+        },
     ),
     (
         ClientGone("s1", "192.0.2.7:1234", ("a",), "ping-timeout"),
-        {"session": "s1", "peer": "192.0.2.7:1234", "names": ["a"], "reason": "ping-timeout"},
+        {"session": "s1", "peer": "192.0.2.7:1234", "names": ["a"], "reason": "ping-timeout", "label": ""},
+    ),
+    (
+        TokensReloaded(2, ("ana",), ("luis",), ()),
+        {"tokens": 2, "added": ["ana"], "removed": ["luis"], "changed": []},
+    ),
+    (
+        TokensRejected("tokens.toml", "el archivo tokens.toml no es TOML"),
+        {"file": "tokens.toml", "message": "el archivo tokens.toml no es TOML"},
     ),
     (
         Connected("s1", ("http://a:8000",), ("http://localhost:5000",)),
@@ -112,7 +128,11 @@ def test_the_server_words_its_events() -> None:
         "client_connected",
         "client_gone",
         "stopping",
+        "tokens_rejected",
+        "tokens_reloaded",
     }
+    assert "«ana»" in str(words["client_connected"])
+    assert "nuevos: ana; quitados: luis." in str(words["tokens_reloaded"])
     assert "http://0.0.0.0:8000" in str(words["listening"])
     assert "ws://0.0.0.0:8123" in str(words["listening"])
     assert "todos los nombres" in str(words["client_connected"])

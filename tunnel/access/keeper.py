@@ -1,0 +1,156 @@
+"""The tokens in force, and their file watched for changes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tunnel.access.ring import TokenEntry, TokenRing
+from tunnel.access.tokens_file import load_tokens
+from tunnel.config import ConfigError, Secret
+from tunnel.events import TokensRejected, TokensReloaded
+
+__all__ = ["AccessKeeper"]
+
+_log = logging.getLogger(__name__)
+
+_RETRY_S = 2.0  # a file that cannot be used is tried again, for what is wrong may lie outside of it
+
+_Stamp = tuple[tuple[int, int, int, int] | None, ...]
+
+
+class AccessKeeper:
+    """Who may claim and serve which names now.
+
+    Args:
+        clock: returns the Unix time; tokens end by it.
+
+    Raises:
+        ConfigError: the tokens file cannot be used.
+    """
+
+    def __init__(
+        self, token: Secret | None, tokens_file: Path | None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path = tokens_file
+        self._clock = clock
+        self._watched: tuple[Path, ...] = () if tokens_file is None else (tokens_file,)
+        self._stamp = self._look()  # of what was read last, taken before it was read
+        self._unsettled: _Stamp = ()  # of what has changed and may still be changing
+        self._complaint = ""
+        self._retry_s = 0.0
+        self._ring = TokenRing(() if token is None else (TokenEntry(token),))
+        if tokens_file is not None:
+            self._ring = self._load(tokens_file)
+        self._valid_until = self._next_expiry()
+
+    def find(self, wanted_id: str) -> str | None:
+        """Return the token that ``wanted_id`` names, also an expired one, or None."""
+        entry = self._ring.find(wanted_id)
+        return None if entry is None else entry.secret.reveal()
+
+    def label(self, key_id: str) -> str:
+        """Return the label of a token, or ""."""
+        entry = self._ring.entry(key_id)
+        return "" if entry is None else entry.label
+
+    def is_valid(self, key_id: str) -> bool:
+        """Whether the token is known and has not expired."""
+        entry = self._ring.entry(key_id)
+        return entry is not None and self._clock() < entry.expires_s
+
+    def allows(self, key_id: str, name: str) -> bool:
+        """Whether the token may claim or serve ``name`` now; asked at the claim and for every stream."""
+        return self.is_valid(key_id) and self._ring.allows(key_id, name)
+
+    def is_named(self, name: str) -> bool:
+        """Whether the tokens file gives ``name`` to somebody: then it is right, with or without a client."""
+        return self._path is not None and self._ring.is_named(name)
+
+    # ── changes ──────────────────────────────────────────────────────────────────────────────────
+
+    def poll(self, *, is_urgent: bool = False) -> TokensReloaded | TokensRejected | None:
+        """Look whether the file has changed; to be called a few times a second.
+
+        A file that has changed is read once it looks the same in two calls: an editor that writes it in
+        place would otherwise be caught in the middle, and those at the end of the file lose their links.
+        One that cannot be used leaves what was in force, and is tried again until it can.
+
+        Args:
+            is_urgent: read it now, whatever it looks like.
+
+        Returns:
+            What is new and to be told, if anything is.
+        """
+        if self._path is None:
+            return None
+        stamp = self._look()
+        if not is_urgent:
+            if stamp == self._stamp and not (self._complaint and self._clock() >= self._retry_s):
+                return None
+            if stamp not in (self._stamp, self._unsettled):
+                self._unsettled = stamp
+                return None
+        self._stamp = stamp
+        try:
+            former, self._ring = self._ring, self._load(self._path)
+        except ConfigError as error:
+            self._retry_s = self._clock() + _RETRY_S
+            if str(error) == self._complaint:
+                return None
+            self._complaint = str(error)
+            _log.warning("%s is not usable, the former tokens stay in force: %s", self._path, error)
+            return TokensRejected(str(self._path), str(error))
+        was_rejected, self._complaint = bool(self._complaint), ""
+        self._valid_until = self._next_expiry()
+        event = _difference(former, self._ring)
+        is_new = bool(event.added or event.removed or event.changed)
+        _log.info("%s was read: %d tokens, %s", self._path, event.tokens, "changed" if is_new else "the same")
+        return event if is_new or was_rejected else None
+
+    def has_expired(self) -> bool:
+        """Whether a token has expired since the last call."""
+        if self._clock() < self._valid_until:
+            return False
+        self._valid_until = self._next_expiry()
+        return True
+
+    def _next_expiry(self) -> float:
+        now = self._clock()
+        times = [entry.expires_s for _, entry in self._ring.by_label().values()]
+        return min((time_s for time_s in times if time_s > now), default=float("inf"))
+
+    def _load(self, path: Path) -> TokenRing:
+        entries = load_tokens(path)
+        # Files that are new here were not in the stamp: the next call finds that it differs, and reads again.
+        self._watched = (path, *(entry.secret_file for entry in entries if entry.secret_file is not None))
+        return TokenRing(entries)
+
+    def _look(self) -> _Stamp:
+        return tuple(map(_stamp, self._watched))
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+def _difference(former: TokenRing, ring: TokenRing) -> TokensReloaded:
+    before, after = former.by_label(), ring.by_label()
+
+    def rights(known: tuple[str, TokenEntry]) -> tuple[str, tuple[str, ...], float]:
+        return known[0], known[1].names, known[1].expires_s
+
+    return TokensReloaded(
+        tokens=len(ring),
+        added=tuple(label for label in after if label not in before),
+        removed=tuple(label for label in before if label not in after),
+        changed=tuple(
+            label for label in after if label in before and rights(after[label]) != rights(before[label])
+        ),
+    )
