@@ -142,49 +142,6 @@ def test_an_answer_that_breaks_off_is_broken_for_the_visitor_too(
             assert (wire.read_chunk() if chunked else wire.read_to_end()) == b""
 
 
-GARBAGE = {
-    "an SSH server": b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
-    "a TLS alert": b"\x15\x03\x01\x00\x02\x02\x46",
-    "HTTP/0.9": b"<html>hola</html>\r\n\r\n",
-    "HTTP/2": b"HTTP/2 200\r\n\r\n",
-    "a preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "no status": b"HTTP/1.1 OK\r\n\r\n",
-    "a status of two digits": b"HTTP/1.1 20 OK\r\n\r\n",
-    "a status out of range": b"HTTP/1.1 999 No\r\n\r\n",
-    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhola\n",
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-    "a length that is a list": b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx",
-    "another coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    "chunked twice": b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n",
-    "a folded line": b"HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\nContent-Length: 0\r\n\r\n",
-    "space before the colon": b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
-    "a line without a colon": b"HTTP/1.1 200 OK\r\nhola\r\n\r\n",
-    "a NUL": b"HTTP/1.1 200 OK\r\nX-A: \0\r\nContent-Length: 0\r\n\r\n",
-    "a bare CR": b"HTTP/1.1 200 OK\r\nX-A: 1\rX-B: 2\r\nContent-Length: 0\r\n\r\n",
-    "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-    "a head that never ends": b"HTTP/1.1 200 OK\r\n" + b"X-A: 123456789\r\n" * 5000,
-    "interim answers without end": b"HTTP/1.1 102 Processing\r\n\r\n" * 9 + response(200, b"x"),
-}
-
-
-@pytest.mark.parametrize("garbage", list(GARBAGE.values()), ids=list(GARBAGE))
-def test_an_answer_that_is_no_http_is_a_502(visit: Visit, backend: Backend, garbage: bytes) -> None:
-    def misbehave(wire: Wire) -> None:
-        wire.read_request()
-        wire.send(garbage)
-        wire.read_some()
-
-    backend.play(misbehave)
-    with visit() as wire:
-        answer = wire.ask()
-        while answer.status == 102:  # what came before the fault has been passed on
-            answer = wire.read_response()
-        assert (answer.status, answer.code) == (502, "upstream-protocol")
-        backend.reset()
-        assert wire.ask().content == b"hola"
-
-
 @pytest.mark.parametrize(
     "chunk", [b"zz\r\n", b"-1\r\n", b"3\r\nunoX\r\n", b"3\nuno\r\n", b"0\r\nsin dos puntos\r\n\r\n"]
 )
