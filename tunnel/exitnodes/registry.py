@@ -1,0 +1,51 @@
+"""The providers by name, imported when they are asked for, and the options that are theirs alone."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass
+
+from tunnel.exitnodes.errors import BadOrder
+from tunnel.exitnodes.provider import Provider
+
+__all__ = ["OPTIONS", "PROVIDERS", "ProviderOption", "load_provider"]
+
+# Name → "module:class".  Nothing of a provider, nor of what it needs, is imported before it is asked for.
+PROVIDERS: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOption:
+    """An option of ``create`` that only some providers know; the rest refuse it.
+
+    Its value arrives as ``order.option(flag without "--")``; a switch's is ``"sí"``.
+    """
+
+    flag: str
+    help: str
+    providers: tuple[str, ...]
+    metavar: str = ""  # empty: a switch
+
+    @property
+    def name(self) -> str:
+        """The flag without its hyphens."""
+        return self.flag.removeprefix("--")
+
+
+OPTIONS: tuple[ProviderOption, ...] = ()
+
+
+def load_provider(name: str) -> Provider:
+    """Return the provider called ``name``.
+
+    Raises:
+        BadOrder: there is none.
+    """
+    if name not in PROVIDERS:
+        near = difflib.get_close_matches(name, PROVIDERS, 1)
+        question = f" ¿Quiso decir {near[0]}?" if near else ""
+        raise BadOrder(f"no hay un proveedor «{name}»; los hay: {', '.join(PROVIDERS)}.{question}")
+    module, _, attribute = PROVIDERS[name].partition(":")
+    provider: Provider = getattr(importlib.import_module(module), attribute)()
+    return provider
