@@ -8,6 +8,7 @@ import threading
 from contextlib import suppress
 
 from support.backend import ACCEPT_S
+from support.storm import Fault, FaultKind, Storm
 
 __all__ = ["Relay"]
 
@@ -16,13 +17,21 @@ class Relay:
     """Passes bytes between whoever connects to ``port`` and ``target_port``, all on loopback.
 
     ``to_target`` and ``from_target`` hold what has passed when ``is_recording``.  ``bytes_per_s`` makes it
-    as slow as a phone's connection, in each direction.
+    as slow as a phone's connection, in each direction.  ``storm`` says what else happens to connections.
     """
 
-    def __init__(self, target_port: int, *, is_recording: bool = False, bytes_per_s: float = 0) -> None:
+    def __init__(
+        self,
+        target_port: int,
+        *,
+        is_recording: bool = False,
+        bytes_per_s: float = 0,
+        storm: Storm | None = None,
+    ) -> None:
         self.target_port = target_port
         self.is_recording = is_recording
         self.bytes_per_s = bytes_per_s
+        self.storm = storm
         self.to_target = bytearray()
         self.from_target = bytearray()
         self.connections = 0  # how many there ever were
@@ -88,9 +97,16 @@ class _Pair:
     def __init__(self, relay: Relay, near: socket.socket, far: socket.socket) -> None:
         self.is_mute = False
         self._sockets = (near, far)
+        fault = None if relay.storm is None else relay.storm.next_fault()
+        to_target = fault if fault is not None and fault.to_target else None
+        from_target = fault if fault is not None and not fault.to_target else None
         self._threads = [
-            threading.Thread(target=self._pass, args=(relay, near, far, relay.to_target), daemon=True),
-            threading.Thread(target=self._pass, args=(relay, far, near, relay.from_target), daemon=True),
+            threading.Thread(
+                target=self._pass, args=(relay, near, far, relay.to_target, to_target), daemon=True
+            ),
+            threading.Thread(
+                target=self._pass, args=(relay, far, near, relay.from_target, from_target), daemon=True
+            ),
         ]
         for sock in self._sockets:
             sock.settimeout(None)
@@ -114,18 +130,57 @@ class _Pair:
         for thread in self._threads:
             thread.join(10)
 
-    def _pass(self, relay: Relay, source: socket.socket, sink: socket.socket, record: bytearray) -> None:
+    def _pass(
+        self,
+        relay: Relay,
+        source: socket.socket,
+        sink: socket.socket,
+        record: bytearray,
+        fault: Fault | None,
+    ) -> None:
         pace = threading.Event()
+        passed = 0
         with suppress(OSError):
             while data := source.recv(16 * 1024 if relay.bytes_per_s else 256 * 1024):
                 if relay.bytes_per_s:
                     pace.wait(len(data) / relay.bytes_per_s)
                 if relay.is_recording:
                     record += data
+                if fault is not None and passed + len(data) > fault.after_bytes:
+                    data = self._suffer(fault, data, max(fault.after_bytes - passed, 0), sink, pace)
+                    if fault.kind is FaultKind.CORRUPT:
+                        fault = None
+                passed += len(data)
                 if not self.is_mute:
                     sink.sendall(data)
             if not self.is_mute:
                 sink.shutdown(socket.SHUT_WR)
+
+    def _suffer(
+        self, fault: Fault, data: bytes, start: int, sink: socket.socket, pace: threading.Event
+    ) -> bytes:
+        """Let ``fault`` happen to ``data`` from its byte ``start`` on; return what is still to be passed."""
+        match fault.kind:
+            case FaultKind.DELAY:
+                pace.wait(fault.delay_s)
+            case FaultKind.THROTTLE:
+                pace.wait(len(data) / fault.bytes_per_s)
+            case FaultKind.HALF_OPEN:
+                self.is_mute = True
+            case FaultKind.CORRUPT:
+                return data[:start] + bytes([data[start] ^ 1]) + data[start + 1 :]
+            case FaultKind.DROP | FaultKind.RESET | FaultKind.TRUNCATE:
+                sink.sendall(data[:start])
+                if fault.kind is FaultKind.RESET:
+                    self.reset()
+                elif fault.kind is FaultKind.DROP:
+                    for sock in self._sockets:
+                        sock.shutdown(socket.SHUT_WR)
+                    self.is_mute = True
+                else:
+                    sink.shutdown(socket.SHUT_WR)
+                raise ConnectionAbortedError  # nothing more passes in this direction
+        return data
 
 
 def _reset(sock: socket.socket) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.backend import Backend
 from support.relay import Relay
+from support.storm import Storm
 from support.tunnel_process import Client, Server, TunnelProcess, ended
 from support.wire import Wire
 
@@ -70,9 +71,16 @@ class Starter:
         self._stack.callback(_close_backend, backend)
         return backend
 
-    def relay(self, target_port: int, *, is_recording: bool = False, bytes_per_s: float = 0) -> Relay:
+    def relay(
+        self,
+        target_port: int,
+        *,
+        is_recording: bool = False,
+        bytes_per_s: float = 0,
+        storm: Storm | None = None,
+    ) -> Relay:
         """Start a relay."""
-        relay = Relay(target_port, is_recording=is_recording, bytes_per_s=bytes_per_s)
+        relay = Relay(target_port, is_recording=is_recording, bytes_per_s=bytes_per_s, storm=storm)
         self._stack.callback(relay.close)
         return relay
 

@@ -90,8 +90,14 @@ class Link(asyncio.Protocol):
             self._close_soon()
 
     def eof_received(self) -> bool:
-        """Called by asyncio: the peer ended the connection."""
+        """Called by asyncio: the peer ended the connection.
+
+        asyncio closes our direction too, but only after all that is buffered has left, which a peer that
+        does not read any more may put off for ever.
+        """
         self._ws.receive_eof()
+        self.session.connection_lost("the connection was closed")
+        self._close_soon()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

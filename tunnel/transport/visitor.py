@@ -229,7 +229,8 @@ class VisitorConnection(asyncio.Protocol):
             self._linger()
         elif is_complete:
             self.exchange_over(keep_alive=True)
-        # Otherwise the rest of the content is read and, without an exchange, dropped.
+        else:
+            self.resume_reading()  # the rest of the content is read and, without an exchange, dropped
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,7 @@ from support.backend import Backend
 from support.relay import Relay
 from support.tunnel_kit import Starter
 from support.tunnel_process import Client, Server
-from support.wire import Broken, Wire, eventually, request, response
+from support.wire import Broken, Wire, eventually, request, response, unread_bytes
 
 WAIT_S = 20
 QUICK_PINGS = "--ping-interval=0.5"
@@ -165,6 +165,26 @@ def test_requests_under_way_when_the_link_is_cut_fail_visibly(start: Starter) ->
         backend.reset()
         client.wait_until_connected(2)
         assert waiting.ask().content == b"hola"  # the visitor's connection goes on
+
+
+def test_a_visitor_whose_upload_stood_still_is_read_on_once_the_link_is_lost(start: Starter) -> None:
+    """It was not read while the link gave no credit; its next request on the connection must be."""
+    backend, server = start.backend(), start.server("--ping-interval=0.5")
+    relay = start.relay(server.control_port)
+    start.connected_client(relay, backend)
+    with server.visit() as wire:
+        assert wire.ask().content == b"hola"
+        relay.mute()
+        own_port = wire.sock.getsockname()[1]
+        wire.send(request("POST", "/", "Content-Length: 195000"))
+        for size in (60_000, 60_000, 20_000):  # more than a stream's first window and its queue
+            wire.send(b"x" * size)
+            eventually(lambda: not unread_bytes(server.port, own_port), "it was read")
+        wire.send(b"x" * 55_000)  # little enough to be dropped
+        answer = wire.read_response()
+        assert (answer.status, answer.code) == (502, "link-lost")
+        assert answer.fields.get("Connection") != "close"
+        assert wire.ask().status in (200, 503)
 
 
 def test_an_upgraded_connection_ends_with_its_link(start: Starter) -> None:
