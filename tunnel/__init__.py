@@ -8,8 +8,12 @@ Map
     ``client``       the agent beside the private service: wiring and lifecycle
     ``routing``      which client serves which name
     ``access``       whose token is whose
+    ``encryption``   exit node: TLS on the control plane
+    ``state``        exit node: its CA, kept from one run to the next
+    ``connection``   the file that tells a client all it needs
     ``config``       frozen configuration, read and checked; secrets that cannot be printed
     ``secret_files`` tokens, and whatever else only its owner may read
+    ``toml_text``    TOML that people write, and what is wrong with it
     ``events``       what a server or a client tells those who run it
     ``os_errors``    why the system refused, in Spanish
     ``cli``          the command ``tunnel``

@@ -21,6 +21,7 @@ from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
 from tunnel.protocol.stream import Stream, StreamSink
 from tunnel.transport.agent import AgentExchanges
 from tunnel.transport.link import AgentLink
+from tunnel.transport.tls import Dialler, NoCaOffered, WrongCa
 from tunnel.transport.upstream import UpstreamPool
 
 __all__ = ["TunnelClient", "retry_delay_s"]
@@ -53,7 +54,11 @@ def retry_delay_s(failures: int, draw: random.Random) -> float:
 
 
 class TunnelClient:
-    """An agent.  ``run`` goes on until it is refused, cancelled, or ``stop`` has drained."""
+    """An agent.  ``run`` goes on until it is refused, cancelled, or ``stop`` has drained.
+
+    Raises:
+        ConfigError: the CA file cannot be used.
+    """
 
     def __init__(self, config: ClientConfig, on_event: OnEvent = lambda event: None) -> None:
         self.config = config
@@ -64,6 +69,7 @@ class TunnelClient:
         self._link: AgentLink | None = None
         self._stopping = asyncio.Event()
         self._exchanges: AgentExchanges | None = None
+        self.dialler = Dialler(config.address, config.trust, config.token)
 
     async def run(self) -> None:
         """Keep a link to the exit node until it refuses us (see ``refusal``) or ``stop`` is called."""
@@ -148,14 +154,16 @@ class _Attempt:
 
     async def run(self) -> None:
         """Dial, and return when the link is gone."""
-        address = self._client.config.address
         loop = asyncio.get_running_loop()
-        context = ssl.create_default_context() if address.is_tls else None
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                _, self._link = await loop.create_connection(
-                    self._new_link, address.host, address.port, ssl=context
-                )
+                self._link = await self._client.dialler.connect(self._new_link)
+        except WrongCa as error:
+            self.refusal = Refused(error.code, str(error))
+            return
+        except NoCaOffered as error:
+            self.reason, self.detail = "tls", str(error)
+            return
         except TimeoutError:
             self.reason, self.detail = "unreachable", "no connection in time"
             return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,16 +19,25 @@ __all__ = [
     "CATCH_ALL",
     "CONTROL_PORT",
     "DATA_PORT",
+    "SYSTEM_TRUST",
     "TOKEN_VARIABLE",
+    "AutoTls",
+    "CaFile",
+    "CaPin",
     "ClientConfig",
     "ConfigError",
     "ControlAddress",
     "Secret",
     "ServerConfig",
+    "SystemTrust",
+    "TokenProof",
+    "Trust",
     "Upstream",
     "VisitorLimits",
     "is_domain_name",
     "parse_control_url",
+    "parse_pin",
+    "parse_san",
     "parse_upstreams",
 ]
 
@@ -40,6 +49,7 @@ TOKEN_VARIABLE = "TUNELAB_TOKEN"  # noqa: S105 - the name of the variable, not a
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_PIN = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.IGNORECASE)
 _HOST = re.compile(r"[\w.\-]+")  # letters of any alphabet: the resolver knows international names
 
 _MAX_CLAIM_BYTES = MAX_CONTROL_PAYLOAD_BYTES - 64  # the agent's proof shares the frame
@@ -88,6 +98,15 @@ class VisitorLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class AutoTls:
+    """TLS for the control plane, with a CA of the exit node's own."""
+
+    state_folder: Path
+    names: tuple[str, ...] = ()  # what clients call the exit node: host names and IP addresses
+    connection_file: Path | None = None  # where the file for the client goes, if not in the state folder
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """An exit node, with one token that may claim every name or a file of them."""
 
@@ -100,12 +119,23 @@ class ServerConfig:
     drain_timeout_s: float = 10.0
     limits: VisitorLimits = field(default_factory=VisitorLimits)
     tokens_file: Path | None = None
+    auto_tls: AutoTls | None = None
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
         if (self.token is None) == (self.tokens_file is None):
             raise ConfigError(
                 "dé el token (--token-file) o el archivo de los tokens (--tokens-file), uno de los dos."
+            )
+        if self.is_shared and self.auto_tls is not None:
+            raise ConfigError(
+                f"con --auto-tls, --port y --control-port no pueden ser el mismo puerto ({self.port}): el de "
+                "control va cifrado y el de los visitantes no. Elija otro para uno de los dos."
+            )
+        if self.auto_tls is not None and self.auto_tls.connection_file is not None and self.token is None:
+            raise ConfigError(
+                "con --tokens-file cada cliente tiene su token, y no hay un solo archivo de conexión que "
+                "sirva a todos. Quite --conexion."
             )
         if self.is_shared and self.host != self.control_host:
             raise ConfigError(
@@ -145,6 +175,44 @@ class ControlAddress:
     port: int
     is_tls: bool
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether what is sent there stays on this machine, whatever the resolver says."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"  # RFC 6761, section 6.3
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTrust:
+    """The exit node's certificate is signed by a CA that the system trusts."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaFile:
+    """It is signed by a CA whose certificate is in a file (PEM)."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CaPin:
+    """It is signed by the CA whose certificate has this digest: SHA-256 of its DER, 64 hex digits."""
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProof:
+    """It is signed by whichever CA the exit node proves, with the token, to be its own."""
+
+
+Trust = SystemTrust | CaFile | CaPin | TokenProof
+"""How an agent knows the exit node's certificate.  There is no value that means "not at all"."""
+
+SYSTEM_TRUST = SystemTrust()
+
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
@@ -155,6 +223,22 @@ class ClientConfig:
     upstreams: tuple[Upstream, ...]
     upstream_timeout_s: float = 60.0
     drain_timeout_s: float = 10.0
+    trust: Trust = SYSTEM_TRUST
+    allows_plain: bool = False  # a link without TLS to another machine
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where the values contradict one another."""
+        address = self.address
+        if not address.is_tls and self.trust != SYSTEM_TRUST:
+            raise ConfigError(
+                f"la URL «{address.url}» no va cifrada: no hay certificado que comprobar. Escríbala con wss."
+            )
+        if not address.is_tls and not address.is_loopback and not self.allows_plain:
+            raise ConfigError(
+                f"la URL «{address.url}» no va cifrada: quien esté en el camino podría leer y cambiar lo que "
+                "pasa. Arranque el nodo de salida con --auto-tls y use su archivo de conexión (--conexion), "
+                "o acepte el riesgo con --inseguro."
+            )
 
 
 def parse_control_url(text: str) -> ControlAddress:
@@ -190,6 +274,43 @@ def parse_control_url(text: str) -> ControlAddress:
         raise ConfigError(f"el puerto 0 de la URL «{text}» no sirve. {hint}")
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return ControlAddress(f"{parts.scheme}://{authority}", host, port, parts.scheme == "wss")
+
+
+def parse_pin(text: str) -> CaPin | TokenProof:
+    """Parse a pin: ``sha256:`` and 64 hexadecimal digits (colons between pairs are fine), or ``token``.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if text == "token":
+        return TokenProof()
+    match = _PIN.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f"«{text}» no es la huella de una CA: es «sha256:» y 64 cifras hexadecimales, como la muestra "
+            "«tunnel server --auto-tls», o la palabra «token»."
+        )
+    return CaPin(match[1].replace(":", "").lower())
+
+
+def parse_san(text: str) -> str:
+    """Parse ``--auto-tls-san``: an IP address or a host name, as clients will call the exit node.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    name = text.strip().strip("[]").rstrip(".").lower()
+    try:
+        address = ip_address(name)
+        if not address.is_unspecified and "%" not in name:  # neither "all of them" nor one of a card here
+            return str(address)
+    except ValueError:
+        if is_domain_name(name):
+            return name
+    raise ConfigError(
+        f"«{text}» no sirve en --auto-tls-san: es la dirección IP o el nombre de este nodo de salida, sin "
+        "esquema ni puerto. Ejemplo: --auto-tls-san 192.0.2.10"
+    )
 
 
 def parse_upstreams(values: list[str]) -> tuple[Upstream, ...]:

@@ -46,6 +46,8 @@ class Listening(Event):
     name: ClassVar[str] = "listening"
     data: Address
     control: Address
+    pin: str = ""  # of the CA that signs the control plane's certificate; none without TLS
+    connection_file: str = ""  # for the client; none without TLS, or with a token for each client
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,34 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import secrets
 import shlex
 import stat
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunnel.config import TOKEN_VARIABLE, ConfigError, Secret
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import MIN_TOKEN_CHARACTERS
 
-__all__ = ["check_token", "load_token", "make_private", "not_private", "read_secret_file"]
+__all__ = [
+    "FileUnusable",
+    "check_token",
+    "create_private_file",
+    "load_token",
+    "make_private",
+    "not_private",
+    "read_secret_file",
+    "replace_private_file",
+    "scratch_file",
+]
 
 _MAX_TOKEN_FILE_BYTES = 4096
+
+
+class FileUnusable(Exception):  # noqa: N818 - what the caller tells
+    """A file cannot be written.  The text is for the person who runs the program."""
 
 
 def load_token(token_file: Path | None, environ: Mapping[str, str]) -> Secret:
@@ -114,6 +130,76 @@ def not_private(folder: Path) -> str:
         f"en la carpeta {folder.absolute()} ningún archivo es privado: la comparte otro sistema (Vagrant, "
         "Windows). Elija otra, como su carpeta personal."
     )
+
+
+def replace_private_file(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in one step: it is there whole, or as it was before.
+
+    Raises:
+        FileUnusable: it cannot be written, or cannot be made private.
+    """
+    with _told(path), scratch_file(path, text) as scratch:
+        scratch.replace(path)
+
+
+def create_private_file(path: Path, text: str) -> bool:
+    """Write a file that only its owner can read, whole and in one step, unless it is there already.
+
+    Of several who try at once exactly one makes it.
+
+    Returns:
+        Whether this call made it.
+
+    Raises:
+        FileUnusable: it cannot be written, or cannot be made private.
+    """
+    with _told(path), scratch_file(path, text) as scratch:
+        try:
+            if sys.platform == "win32":
+                scratch.rename(path)  # which refuses there what it replaces elsewhere
+            else:
+                os.link(scratch, path)
+        except FileExistsError:
+            return False
+        if sys.platform != "win32":
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)  # others are about to rely on it for years
+            finally:
+                os.close(descriptor)
+        return True
+
+
+@contextlib.contextmanager
+def scratch_file(path: Path, text: str) -> Iterator[Path]:
+    """Write ``text`` to a private file beside ``path``, for the block; what is left of it is removed.
+
+    Raises:
+        FileUnusable: the folder keeps nothing private.
+        OSError: it cannot be written.
+    """
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(scratch, flags, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            if not make_private(descriptor):
+                raise FileUnusable(not_private(path.parent))
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        yield scratch
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            scratch.unlink()
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileUnusable(f"no se puede escribir {path}: {describe_os_error(error)}.") from None
 
 
 def _check_private(path: Path, mode: int, of: str, option: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tunnel.access.keeper import AccessKeeper
-from tunnel.config import CATCH_ALL, ServerConfig
+from tunnel.config import CATCH_ALL, ConfigError, ServerConfig
 from tunnel.events import (
     Address,
     ClientConnected,
@@ -24,11 +27,15 @@ from tunnel.protocol.errors import CloseCode, LocalMisuse
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES
 from tunnel.protocol.handshake import ExitNodeHandshake
 from tunnel.protocol.messages import Claim, Grant, Hello, Refusal
-from tunnel.protocol.session import Session, SessionState
+from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session, SessionState
 from tunnel.protocol.stream import Stream, StreamSink
 from tunnel.routing import RoutingTable, normalize_host
+from tunnel.secret_files import FileUnusable
 from tunnel.transport.link import ExitNodeLink
 from tunnel.transport.visitor import VisitorConnection
+
+if TYPE_CHECKING:
+    from tunnel.encryption import ControlTls
 
 __all__ = ["TunnelServer"]
 
@@ -42,11 +49,20 @@ _GOODBYE_S = 1.0  # how long a link may take to say goodbye
 class TunnelServer:
     """An exit node.  ``start`` binds both planes, ``drain`` stops gracefully, ``close`` at once.
 
+    Args:
+        clock: returns the Unix time; certificates end by it.
+
     Raises:
-        ConfigError: its tokens file cannot be used.
+        ConfigError: its tokens file cannot be used, or a file of its TLS.
+        FileUnusable: a file of its TLS cannot be written.
     """
 
-    def __init__(self, config: ServerConfig, on_event: OnEvent = lambda event: None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        on_event: OnEvent = lambda event: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.config = config
         self.limits = config.limits
         self.is_draining = False
@@ -60,14 +76,22 @@ class TunnelServer:
         self._no_visitors = asyncio.Event()
         self._clients: set[ConnectedClient] = set()
         self._ticker: asyncio.TimerHandle | None = None
+        self._tls: ControlTls | None = None
+        if config.auto_tls is not None:
+            from tunnel.encryption import ControlTls  # with cryptography, which takes a while to load
+
+            self._tls = ControlTls(config, self.access.find, clock)
 
     async def start(self) -> None:
         """Bind both planes.
 
         Raises:
             OSError: an address cannot be bound; nothing is left bound.
+            ConfigError: there is no place for the connection file; nothing is left bound.
+            FileUnusable: the connection file cannot be written; nothing is left bound.
         """
-        config = self.config
+        config, tls = self.config, self._tls
+        pin = connection_file = ""
         loop = asyncio.get_running_loop()
         try:
             data = await loop.create_server(
@@ -77,17 +101,29 @@ class TunnelServer:
             self.data_port = self.control_port = data.sockets[0].getsockname()[1]
             if not config.is_shared:
                 control = await loop.create_server(
-                    self._new_link, config.control_host, config.control_port, backlog=_BACKLOG
+                    self._new_link,
+                    config.control_host,
+                    config.control_port,
+                    backlog=_BACKLOG,
+                    ssl=None if tls is None else tls.context,
+                    ssl_handshake_timeout=None if tls is None else HANDSHAKE_TIMEOUT_S,
                 )
                 self._listeners.append(control)
                 self.control_port = control.sockets[0].getsockname()[1]
-        except OSError:
+            if tls is not None:
+                pin, connection_file = tls.pin, tls.write_connection(self.control_port, self.data_port)
+        except (OSError, ConfigError, FileUnusable):
             await self.close()
             raise
         self._tick()
         control_host = config.host if config.is_shared else config.control_host
         self.on_event(
-            Listening(Address(config.host, self.data_port), Address(control_host, self.control_port))
+            Listening(
+                Address(config.host, self.data_port),
+                Address(control_host, self.control_port),
+                pin,
+                connection_file,
+            )
         )
 
     async def drain(self, timeout_s: float) -> None:
@@ -192,7 +228,7 @@ class TunnelServer:
                 client.check_access()
 
     def _new_link(self) -> ExitNodeLink:
-        link = ExitNodeLink()
+        link = ExitNodeLink(None if self._tls is None else self._tls.offer_ca)
         client = ConnectedClient(self, link)
         self._clients.add(client)
         link.closed.add_done_callback(lambda _: self._clients.discard(client))
@@ -212,6 +248,8 @@ class TunnelServer:
         for visitor in list(self._visitors):
             visitor.tick(now)
         self.reload_tokens(is_urgent=False)
+        if self._tls is not None:
+            self._tls.poll()
         self._ticker = loop.call_later(_TICK_S, self._tick)
 
 

@@ -153,6 +153,25 @@ def test_both_ends_hold_the_same_secret_and_nobody_else_can_read_it(
     assert host.read_text().strip() not in machines.up_output
 
 
+def test_the_link_is_encrypted_with_the_exit_nodes_own_ca(guests: dict[str, Any]) -> None:
+    laptop, exit_node = guests["laptop"], guests["exit-node"]
+    assert "--auto-tls " in exit_node.file("/etc/systemd/system/tunnel-server.service").content_string
+    state = exit_node.file("/var/lib/private/tunelab")
+    assert (state.is_directory, state.mode) == (True, 0o700)
+    for name in ("autoridad.pem", "ca.pem", "conexion.toml"):
+        assert exit_node.file(f"/var/lib/private/tunelab/{name}").mode == 0o600
+    token = exit_node.file("/etc/tunelab/token").content_string.strip()
+    for path, owner in (("/etc/tunelab/conexion.toml", "root"), ("/home/vagrant/conexion.toml", "vagrant")):
+        file = laptop.file(path)
+        assert (file.user, file.mode) == (owner, 0o600)
+        assert 'url = "wss://exit-node:8123"' in file.content_string
+        assert 'pin = "token"' in file.content_string
+        assert token in file.content_string
+    # In the clear nothing answers there.
+    plain = laptop.run("curl --silent --max-time 10 http://exit-node:8123/")
+    assert (plain.rc != 0, plain.stdout) == (True, "")
+
+
 def test_vagrant_ssh_ends_in_the_laptop(machines: Machines) -> None:
     assert (
         machines.place.run("vagrant", "ssh", "--no-tty", "--command", "hostname").stdout.strip() == "laptop"
@@ -277,8 +296,7 @@ def test_a_post_to_the_public_side_appears_in_the_laptops_local_app(machines: Ma
 def test_the_student_can_run_the_client_by_hand_too(machines: Machines) -> None:
     machines.shell("laptop", "sudo systemctl stop tunnel-client")
     machines.wait_for_status(PUBLIC + TASKS, 503)
-    ends = "--url ws://exit-node:8123 --upstream http://localhost:5000"
-    order = f"tunnel client {ends} --token-file ~/.tunelab-token"
+    order = "tunnel client --conexion ~/conexion.toml --upstream http://localhost:5000"
     machines.shell("laptop", f"setsid -f {order} >/tmp/tunnel.log 2>&1 </dev/null")
     machines.wait_for_status(PUBLIC + TASKS, 200)
     machines.shell("laptop", "pkill --full '[t]unnel client'")

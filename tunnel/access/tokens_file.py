@@ -14,11 +14,8 @@ would be a right that its giver believes to have given, or to have limited.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-import tomllib
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -27,6 +24,7 @@ from tunnel.access.ring import TokenEntry
 from tunnel.config import ConfigError, Secret
 from tunnel.protocol.auth import key_id
 from tunnel.secret_files import check_token, load_token, read_secret_file
+from tunnel.toml_text import parse_toml, refuse_unknown_keys
 
 __all__ = ["MAX_TOKENS", "check_label", "expiry_time", "load_tokens", "parse_tokens", "read_tokens_file"]
 
@@ -60,13 +58,8 @@ def parse_tokens(text: str, path: Path) -> tuple[TokenEntry, ...]:
     Raises:
         ConfigError: it is no TOML, or something in it is wrong.
     """
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        where = re.search(r"\(at (?:line (\d+)|end of document)", str(error))
-        place = "al final" if where is None or where[1] is None else f"en la línea {where[1]}"
-        raise ConfigError(f"el archivo {path} no es TOML: hay un error {place}.") from None
-    _refuse_unknown(document, ("token",), f"el archivo {path}")
+    document = parse_toml(text, path)
+    refuse_unknown_keys(document, ("token",), f"el archivo {path}")
     tables = document.get("token", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ConfigError(f"en el archivo {path} cada token empieza con una línea «[[token]]».")
@@ -110,7 +103,7 @@ def expiry_time(value: object, where: str) -> float:
 def _parse_entry(table: dict[str, object], number: int, path: Path) -> TokenEntry:
     label = check_label(table.get("label"), f"el token número {number} de {path}")
     where = f"el token «{label}» de {path}"
-    _refuse_unknown(table, _KEYS, where)
+    refuse_unknown_keys(table, _KEYS, where)
     names = table.get("names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(
@@ -141,14 +134,6 @@ def _parse_secret(table: dict[str, object], where: str, path: Path) -> tuple[Sec
         secret_file = path.parent / file
         return load_token(secret_file, {}), secret_file
     raise ConfigError(f"{where} lleva el secreto, o el archivo que lo tiene, entre comillas.")
-
-
-def _refuse_unknown(table: Iterable[str], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            meant = f"¿Quiso decir {near[0]}?" if near else f"Las hay: {', '.join(known)}."
-            raise ConfigError(f"{where} tiene una clave que no existe: {key!r}. {meant}")
 
 
 def _refuse_repeated(entries: tuple[TokenEntry, ...], path: Path) -> None:

@@ -18,6 +18,7 @@ from tunnel.cli.arguments import Parser
 from tunnel.cli.common import fail, log_level
 from tunnel.config import TOKEN_VARIABLE, ConfigError
 from tunnel.os_errors import describe_os_error
+from tunnel.secret_files import FileUnusable
 
 __all__ = ["build_parser", "entry_point", "main"]
 
@@ -26,10 +27,10 @@ _log = logging.getLogger(__name__)
 _DESCRIPTION = """\
 Comparte un servicio de una red privada por medio de un nodo de salida con dirección pública.
 
-  tunnel token  --salida token.txt                crea el token, el mismo para ambos lados
-  tunnel server --token-file token.txt            en el nodo de salida
-  tunnel client --token-file token.txt --url ws://192.0.2.10:8123 --upstream http://localhost:5000
-                                                  en la máquina del servicio
+  tunnel server --auto-tls --auto-tls-san 192.0.2.10
+      en el nodo de salida, con su dirección; crea lo que necesita y escribe conexion.toml
+  tunnel client --conexion conexion.toml --upstream http://localhost:5000
+      en la máquina del servicio, con ese archivo
 """
 
 _TOKEN_OPTIONS = ("--token", "-token")
@@ -82,6 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as error:
         print(f"tunnel {command}: {error}", file=sys.stderr)
         return 2
+    except FileUnusable as error:
+        return fail(command, str(error))
     except KeyboardInterrupt:
         return 130
     except OSError as error:

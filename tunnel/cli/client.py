@@ -6,10 +6,20 @@ import argparse
 import asyncio
 import re
 import sys
+from pathlib import Path
 
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.client import TunnelClient
-from tunnel.config import ClientConfig, parse_control_url, parse_upstreams
+from tunnel.config import (
+    SYSTEM_TRUST,
+    CaFile,
+    ClientConfig,
+    ConfigError,
+    parse_control_url,
+    parse_pin,
+    parse_upstreams,
+)
+from tunnel.connection import Connection, load_connection
 from tunnel.events import Connected, Disconnected, Event, Stopping
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
@@ -26,10 +36,15 @@ def add_parser(commands: Subparsers) -> None:
         "aquí, por eso funciona detrás de NAT; si se corta, se reconecta solo.",
     )
     parser.add_argument(
+        "--conexion",
+        metavar="ARCHIVO",
+        type=Path,
+        help="archivo de conexión que escribió el nodo de salida: lleva la URL, el token y la huella",
+    )
+    parser.add_argument(
         "--url",
         metavar="URL",
-        required=True,
-        help="puerto de control del nodo de salida: ws://192.0.2.10:8123",
+        help="sin --conexion: puerto de control del nodo de salida, wss://192.0.2.10:8123",
     )
     parser.add_argument(
         "--upstream",
@@ -46,20 +61,70 @@ def add_parser(commands: Subparsers) -> None:
         default=60.0,
         help="cuánto puede tardar el servicio en empezar a responder (por omisión: 60)",
     )
+    parser.add_argument(
+        "--ca-pin",
+        metavar="HUELLA",
+        help="con --url wss://…: acepta solo la CA con esta huella (sha256:…), o con «token» la que el nodo "
+        "de salida demuestre suya con el token",
+    )
+    parser.add_argument(
+        "--ca-file",
+        metavar="ARCHIVO",
+        type=Path,
+        help="con --url wss://…: acepta solo la CA de este certificado PEM (por omisión: las que el sistema "
+        "conoce)",
+    )
+    parser.add_argument(
+        "--inseguro",
+        action="store_true",
+        help="acepta un enlace sin cifrar (ws://) con otra máquina: quien esté en el camino puede leerlo y "
+        "cambiarlo",
+    )
     add_shared_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Keep the tunnel up until a signal says stop or the exit node says no."""
+    connection = _connection(options)
+    address = connection.address
     config = ClientConfig(
-        address=parse_control_url(options.url),
-        token=read_token(options),
+        address=address,
+        token=connection.token,
         upstreams=parse_upstreams(options.upstream),
         upstream_timeout_s=options.upstream_timeout,
         drain_timeout_s=options.drain_timeout,
+        trust=CaFile(options.ca_file) if options.ca_file else connection.trust,
+        allows_plain=options.inseguro,
     )
+    if options.inseguro and address.is_tls:
+        raise ConfigError(f"--inseguro no hace nada con «{address.url}», que va cifrada. Quítelo.")
+    if not address.is_tls and not address.is_loopback:
+        print(
+            f"tunnel client: cuidado, el enlace con {address.url} va sin cifrar: quien esté en el camino "
+            "puede leer y cambiar lo que pasa. Con --auto-tls en el nodo de salida no podría.",
+            file=sys.stderr,
+        )
     return run_in_loop(_connect(config, options.json))
+
+
+def _connection(options: argparse.Namespace) -> Connection:
+    if options.conexion is not None:
+        for option in ("url", "token_file", "ca_pin", "ca_file"):
+            if getattr(options, option):
+                raise ConfigError(
+                    f"--conexion y --{option.replace('_', '-')} no van juntos: el archivo ya lo dice."
+                )
+        return load_connection(options.conexion)
+    if options.url is None:
+        raise ConfigError(
+            "falta --conexion ARCHIVO, el archivo que escribió el nodo de salida, o si no --url."
+        )
+    if options.ca_pin and options.ca_file:
+        raise ConfigError("--ca-pin y --ca-file no van juntos: cada uno dice qué CA es la buena. Quite uno.")
+    address = parse_control_url(options.url)
+    trust = parse_pin(options.ca_pin) if options.ca_pin is not None else SYSTEM_TRUST
+    return Connection(address, read_token(options), trust)
 
 
 async def _connect(config: ClientConfig, as_json: bool) -> int:
@@ -129,8 +194,10 @@ _DETAILS = tuple(
         (r"unreachable", "no hay red hasta esa dirección"),
         (r"reset by peer", "el otro lado cortó la conexión"),
         (r"wrong version number|record layer|unknown protocol", "el otro lado no cifra: ¿es ws y no wss?"),
-        (r"hostname mismatch|doesn't match", "el certificado es de otro nombre"),
-        (r"certificate has expired", "el certificado venció"),
+        (r"offers no CA", "ahí no hay un nodo de salida con --auto-tls"),
+        (r"(hostname|IP address) mismatch|doesn't match", "el certificado es de otro nombre"),
+        (r"certificate has expired", "el certificado venció; ¿está bien el reloj?"),
+        (r"not yet valid", "el certificado todavía no vale; ¿está bien el reloj?"),
         (r"certificate verify failed|self.signed", "el certificado no es de confianza"),
         (r"it does not speak HTTP", "no habla HTTP"),
         (r"no subprotocol", "no conoce este protocolo"),
@@ -163,6 +230,8 @@ _REFUSALS = {
     "bad-claim": "el nodo de salida no acepta esos nombres. Revise --upstream.",
     "bad-exit-node": "el nodo de salida no pudo demostrar que conoce el token: puede ser falso, o tener otro "
     "token. No se le envió nada. Revise --url y el token.",
+    "bad-pin": "la CA del nodo de salida no es la de la huella: puede haber alguien en el camino, o el nodo "
+    "de salida se hizo de nuevo. No se le envió nada. Si se hizo de nuevo, pida su archivo de conexión.",
     "bad-proof": "el nodo de salida rechazó la prueba del token.",
     "name-not-allowed": "su token no permite pedir ese nombre, o todos, que es lo que pide un --upstream sin "
     "nombre. Pida los suyos: --upstream NOMBRE=URL.",

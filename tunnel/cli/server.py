@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import contextlib
 import errno
+import os
+import shlex
 import signal
 import socket
 import sys
@@ -21,7 +23,18 @@ from tunnel.cli.common import (
     positive_seconds,
     read_token,
 )
-from tunnel.config import ANY_HOST, CATCH_ALL, CONTROL_PORT, DATA_PORT, ServerConfig
+from tunnel.config import (
+    ANY_HOST,
+    CATCH_ALL,
+    CONTROL_PORT,
+    DATA_PORT,
+    TOKEN_VARIABLE,
+    AutoTls,
+    ConfigError,
+    Secret,
+    ServerConfig,
+    parse_san,
+)
 from tunnel.events import (
     ClientConnected,
     ClientGone,
@@ -33,6 +46,8 @@ from tunnel.events import (
 )
 from tunnel.os_errors import describe_os_error
 from tunnel.server import TunnelServer
+from tunnel.state.folder import default_state_folder, prepare_state_folder
+from tunnel.state.own_token import keep_token
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
 
@@ -89,17 +104,44 @@ def add_parser(commands: Subparsers) -> None:
         help="archivo TOML con un token para cada cliente y los nombres que puede pedir, en lugar de "
         "--token-file; si cambia, se vuelve a leer",
     )
+    parser.add_argument(
+        "--auto-tls",
+        action="store_true",
+        help="cifra el enlace con un certificado propio, que se renueva solo, y escribe el archivo de "
+        "conexión para el cliente; si no se le da un token, crea uno",
+    )
+    parser.add_argument(
+        "--auto-tls-san",
+        metavar="IP_O_NOMBRE",
+        type=_san,
+        action="append",
+        help="con --auto-tls: la dirección con la que los clientes llegan a este nodo; pueden ser varias, y "
+        "el archivo de conexión lleva la primera",
+    )
+    parser.add_argument(
+        "--state-dir",
+        metavar="CARPETA",
+        type=Path,
+        help="con --auto-tls: dónde guarda la CA y lo demás (por omisión: tunelab, en la carpeta de estado "
+        "de su usuario o del servicio)",
+    )
+    parser.add_argument(
+        "--conexion",
+        metavar="ARCHIVO",
+        type=Path,
+        help="con --auto-tls: dónde escribe el archivo de conexión (por omisión: conexion.toml en la carpeta "
+        "anterior)",
+    )
     add_shared_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
-    # Beside a file of tokens, one from the environment that may claim every name would go unnoticed.
-    token = None if options.tokens_file and not options.token_file else read_token(options)
+    auto_tls = _auto_tls(options)
     is_shared = options.port == options.control_port != 0
     config = ServerConfig(
-        token=token,
+        token=_token(options, auto_tls),
         tokens_file=options.tokens_file,
         host=options.host,
         port=options.port,
@@ -107,8 +149,41 @@ def run(options: argparse.Namespace) -> int:
         control_port=options.control_port,
         ping_interval_s=options.ping_interval,
         drain_timeout_s=options.drain_timeout,
+        auto_tls=auto_tls,
     )
+    if auto_tls is not None and not auto_tls.names and config.control_host == ANY_HOST and config.token:
+        print(
+            "tunnel server: sin --auto-tls-san, el archivo de conexión solo sirve en esta máquina.",
+            file=sys.stderr,
+        )
     return run_in_loop(_serve(config, options.json))
+
+
+def _auto_tls(options: argparse.Namespace) -> AutoTls | None:
+    if not options.auto_tls:
+        for option in ("auto_tls_san", "state_dir", "conexion"):
+            if getattr(options, option):
+                raise ConfigError(f"--{option.replace('_', '-')} va con --auto-tls, que cifra el enlace.")
+        return None
+    folder = options.state_dir or default_state_folder(os.environ)
+    return AutoTls(folder, tuple(options.auto_tls_san or ()), options.conexion)
+
+
+def _token(options: argparse.Namespace, auto_tls: AutoTls | None) -> Secret | None:
+    # Beside a file of tokens, one from the environment that may claim every name would go unnoticed.
+    if options.tokens_file and not options.token_file:
+        return None
+    if auto_tls is not None and not options.token_file and TOKEN_VARIABLE not in os.environ:
+        prepare_state_folder(auto_tls.state_folder)
+        return keep_token(auto_tls.state_folder)
+    return read_token(options)
+
+
+def _san(text: str) -> str:
+    try:
+        return parse_san(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 async def _serve(config: ServerConfig, as_json: bool) -> int:
@@ -173,12 +248,7 @@ def _why_not_listening(config: ServerConfig, error: OSError, is_data_up: bool) -
 
 def _describe(event: Event) -> str | None:
     if isinstance(event, Listening):
-        return (
-            "Nodo de salida en marcha.\n"
-            f"           Visitantes:         http://{event.data.host}:{event.data.port}\n"
-            f"           Cliente del túnel:  ws://{event.control.host}:{event.control.port}\n"
-            "           Esperando al cliente… (Ctrl-C para detener)"
-        )
+        return _listening(event)
     if isinstance(event, ClientConnected):
         return f"Cliente{_label(event.label)} conectado desde {event.peer}. Atiende {_names(event.names)}."
     if isinstance(event, ClientGone):
@@ -191,6 +261,30 @@ def _describe(event: Event) -> str | None:
     if isinstance(event, Stopping):
         return f"Deteniendo; peticiones en curso: {event.open_requests}."
     return None
+
+
+def _listening(event: Listening) -> str:
+    scheme = "wss" if event.pin else "ws"
+    lines = [
+        "Nodo de salida en marcha.",
+        f"Visitantes:         http://{event.data.host}:{event.data.port}",
+        f"Cliente del túnel:  {scheme}://{event.control.host}:{event.control.port}",
+    ]
+    if event.pin:
+        lines.append(f"Huella de la CA:    {event.pin}")
+    if event.connection_file:
+        lines += [
+            "Copie el archivo de conexión, que es secreto, a la máquina del servicio. Ahí:",
+            f"  tunnel client --conexion {shlex.quote(event.connection_file)} --upstream http://localhost:5000",
+        ]
+    elif event.pin:
+        lines += [
+            "En la máquina del servicio, con el token de cada cliente:",
+            f"  tunnel client --url wss://DIRECCIÓN:{event.control.port} --ca-pin {event.pin} "
+            "--token-file token.txt --upstream NOMBRE=URL",
+        ]
+    lines.append("Esperando al cliente… (Ctrl-C para detener)")
+    return "\n           ".join(lines)
 
 
 def _label(label: str) -> str:

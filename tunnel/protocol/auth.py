@@ -11,6 +11,9 @@ The token itself never crosses the link, in either direction:
 
 A proof covers both nonces, so that it is of no use in another session (no replay), and carries a label
 for its direction, so that it cannot be sent back to its maker (no reflection).  HMAC: RFC 2104.
+
+Before any of that, an exit node with a CA of its own can prove with the token that the CA is its own, to
+an agent that knows no pin: an HMAC under a label of its own, over the agent's nonce and the certificate.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ __all__ = [
     "MIN_TOKEN_CHARACTERS",
     "NONCE_BYTES",
     "agent_proof",
+    "ca_proof",
     "exit_node_proof",
     "key_id",
     "proofs_equal",
@@ -35,6 +39,7 @@ KEY_ID_HEX_DIGITS = 32
 _KEY_ID_LABEL = b"tunelab.v1 key id"
 _EXIT_NODE_LABEL = b"tunelab.v1 exit node"
 _AGENT_LABEL = b"tunelab.v1 agent"
+_CA_LABEL = b"tunelab.v1 ca"
 
 
 def key_id(token: str) -> str:
@@ -54,6 +59,16 @@ def exit_node_proof(token: str, hello: bytes, nonce: str) -> str:
 def agent_proof(token: str, hello: bytes, challenge: bytes, claim: bytes) -> str:
     """Return the agent's proof: 64 hexadecimal digits over the HELLO, CHALLENGE and claim bytes."""
     return _proof(token, _AGENT_LABEL, hello, challenge, claim)
+
+
+def ca_proof(token: str, nonce: str, certificate: bytes) -> str:
+    """Return the exit node's proof that a CA is its own: 64 hexadecimal digits.
+
+    Args:
+        nonce: drawn by the agent for this question alone, 64 hexadecimal digits.
+        certificate: the CA's, in DER.
+    """
+    return _proof(token, _CA_LABEL, nonce.encode(), certificate)
 
 
 def proofs_equal(ours: str, theirs: str) -> bool:

@@ -2,6 +2,7 @@
 
 Map
     ``link``      one websocket with a session inside; what both ends share
+    ``tls``       contexts, and an agent's dialling of an exit node that it verifies
     ``visitor``   exit node: a visitor's connection, read request by request
     ``exchange``  exit node: one request and its answer, between a visitor and a stream
     ``agent``     agent: one request and its answer, between a stream and an upstream

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import cast
 
 from websockets.client import ClientProtocol
@@ -23,9 +24,25 @@ from websockets.uri import parse_uri
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
 
-__all__ = ["CONTROL_PATH", "MAX_MESSAGE_BYTES", "SUBPROTOCOL", "AgentLink", "ExitNodeLink", "Link"]
+__all__ = [
+    "CA_PATH",
+    "CONTROL_PATH",
+    "KEY_ID_FIELD",
+    "MAX_MESSAGE_BYTES",
+    "NONCE_FIELD",
+    "PROOF_FIELD",
+    "SUBPROTOCOL",
+    "AgentLink",
+    "ExitNodeLink",
+    "Link",
+    "OfferCa",
+]
 
 CONTROL_PATH = "/.tunelab/link"
+CA_PATH = "/.tunelab/ca"
+KEY_ID_FIELD = "Tunelab-Key-Id"
+NONCE_FIELD = "Tunelab-Nonce"
+PROOF_FIELD = "Tunelab-Proof"
 SUBPROTOCOL = Subprotocol("tunelab.v1")
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -38,6 +55,9 @@ _HIGH_WATER_BYTES = 512 * 1024
 """Unsent bytes in the transport above which the session keeps its output, so that streams take turns."""
 
 _CLOSE_GRACE_S = 1.0
+
+OfferCa = Callable[[str, str], tuple[str, str]]
+"""Given the key id and the nonce that were sent, the CA's certificate (PEM) and its proof; "" for none."""
 
 _ws_log = logging.getLogger("tunnel.websocket")
 _ws_log.setLevel(logging.WARNING)  # the library's DEBUG prints payloads
@@ -194,14 +214,19 @@ class Link(asyncio.Protocol):
 
 
 class ExitNodeLink(Link):
-    """The exit node's end: answers the websocket's handshake."""
+    """The exit node's end: answers the websocket's handshake.
+
+    Args:
+        offer_ca: answers who asks for the CA; None where there is none.
+    """
 
     _ws: ServerProtocol
 
-    def __init__(self) -> None:
+    def __init__(self, offer_ca: OfferCa | None = None) -> None:
         super().__init__(
             ServerProtocol(subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES, logger=_ws_log)
         )
+        self._offer_ca = offer_ca
         self.dialled_host = ""  # what the agent called this exit node
 
     def _http_received(self, message: Request | Response) -> None:
@@ -210,7 +235,10 @@ class ExitNodeLink(Link):
         if ws.close_expected():  # what came behind the request made the library give up already
             self._close_soon()
             return
-        if message.path.partition("?")[0] != CONTROL_PATH:
+        path = message.path.partition("?")[0]
+        if path == CA_PATH and self._offer_ca is not None:
+            response = self._ca_response(message, self._offer_ca)
+        elif path != CONTROL_PATH:
             response = ws.reject(404, "Este es el puerto de control del túnel: aquí llama «tunnel client».\n")
         else:
             response = ws.accept(message)
@@ -223,6 +251,20 @@ class ExitNodeLink(Link):
         else:
             self._write_ws()
             self._close_soon()
+
+    def _ca_response(self, request: Request, offer_ca: OfferCa) -> Response:
+        key_id, nonce = (
+            values[0] if len(values := request.headers.get_all(name)) == 1 else ""
+            for name in (KEY_ID_FIELD, NONCE_FIELD)
+        )
+        certificate, proof = offer_ca(key_id, nonce)
+        response = self._ws.reject(200, certificate)  # the library's word for: this is no websocket
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/pem-certificate-chain"  # RFC 8555, section 9.1
+        response.headers["Cache-Control"] = "no-store"
+        if proof:
+            response.headers[PROOF_FIELD] = proof
+        return response
 
 
 class AgentLink(Link):

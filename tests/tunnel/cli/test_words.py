@@ -41,7 +41,12 @@ TOKEN = Secret("x" * 16)
 SAMPLES: list[tuple[Event, dict[str, object]]] = [
     (
         Listening(Address("0.0.0.0", 8000), Address("0.0.0.0", 8123)),
-        {"data": {"host": "0.0.0.0", "port": 8000}, "control": {"host": "0.0.0.0", "port": 8123}},
+        {
+            "data": {"host": "0.0.0.0", "port": 8000},
+            "control": {"host": "0.0.0.0", "port": 8123},
+            "pin": "",
+            "connection_file": "",
+        },
     ),
     (
         ClientConnected("s1", "192.0.2.7:1234", ("ñandú.example", "*"), "tunelab/1", "ana"),
@@ -81,7 +86,7 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
 @pytest.fixture
 def describe_client() -> client._Describer:
     return client._Describer(
-        ClientConfig(parse_control_url("ws://exit.example"), TOKEN, parse_upstreams(["localhost:5000"]))
+        ClientConfig(parse_control_url("wss://exit.example"), TOKEN, parse_upstreams(["localhost:5000"]))
     )
 
 
@@ -146,7 +151,7 @@ def test_the_client_words_its_events(describe_client: client._Describer) -> None
     words = {event.name: describe_client(event) for event, _ in SAMPLES}
     assert {name for name, text in words.items() if text} == {"connected", "disconnected", "stopping"}
     assert "http://a:8000  →  http://localhost:5000" in str(words["connected"])
-    assert "ws://exit.example:8123" in str(words["disconnected"])
+    assert "wss://exit.example:8123" in str(words["disconnected"])
     assert "nada escucha en ese puerto" in str(words["disconnected"])
     for text in filter(None, words.values()):
         assert_spanish(text)

@@ -286,7 +286,7 @@ def test_the_defaults_are_the_ones_that_people_know() -> None:
         VisitorLimits(),
         ServerConfig(SECRET),
         Upstream("a", "b", 1),
-        ClientConfig(parse_control_url("ws://a"), SECRET, parse_upstreams(["b"])),
+        ClientConfig(parse_control_url("wss://a"), SECRET, parse_upstreams(["b"])),
     ],
     ids=lambda config: type(config).__name__,
 )

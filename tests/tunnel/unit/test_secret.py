@@ -22,7 +22,7 @@ def configs() -> list[ServerConfig | ClientConfig]:
     return [
         ServerConfig(token=SECRET),
         ClientConfig(
-            address=parse_control_url("ws://todo.example"),
+            address=parse_control_url("wss://todo.example"),
             token=SECRET,
             upstreams=parse_upstreams(["http://localhost:5000"]),
         ),

@@ -1,0 +1,183 @@
+"""TLS on the link: contexts, and how an agent comes to know the exit node's CA.
+
+An agent with a pin knows a digest of the CA's certificate, not the certificate.  It asks the exit node for
+it over a connection that verifies nothing and says nothing that matters, compares what came with the pin,
+and only then dials, verified against that CA and no other.  An agent that shares the token and has no pin
+lets the exit node prove its CA with the token (PROTOCOL.md, section 2.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tunnel.config import (
+    CaFile,
+    CaPin,
+    ConfigError,
+    ControlAddress,
+    Secret,
+    SystemTrust,
+    TokenProof,
+    Trust,
+)
+from tunnel.http.errors import BadMessage
+from tunnel.http.head import HEAD_END, parse_response_head
+from tunnel.os_errors import describe_os_error
+from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
+from tunnel.transport.link import CA_PATH, KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD
+
+__all__ = ["Dialler", "NoCaOffered", "WrongCa", "client_context", "server_context"]
+
+_ALPN = "http/1.1"
+_MAX_CA_BYTES = 16 * 1024  # ours has 700
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class WrongCa(Exception):  # noqa: N818 - what the caller tells
+    """The exit node's CA is not the one that was agreed on.  ``code`` is stable, for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NoCaOffered(Exception):  # noqa: N818
+    """What answers there offers no CA."""
+
+
+def server_context() -> ssl.SSLContext:
+    """Return a context for the control plane, without a certificate yet."""
+    return _hardened(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+
+
+def client_context(*, cafile: str | None = None, cadata: bytes | None = None) -> ssl.SSLContext:
+    """Return a context that checks certificate and host name, against these CAs or else the system's.
+
+    Raises:
+        OSError: ``cafile`` cannot be read, or (ssl.SSLError) holds no certificate.
+    """
+    return _hardened(ssl.create_default_context(cafile=cafile, cadata=cadata))
+
+
+class Dialler:
+    """Dials an exit node, verified as ``trust`` says.
+
+    Raises:
+        ConfigError: the CA file cannot be read, or holds no certificate.
+    """
+
+    def __init__(self, address: ControlAddress, trust: Trust, token: Secret) -> None:
+        self._address = address
+        self._trust = trust
+        self._token = token
+        self._learned: ssl.SSLContext | None = None  # from a CA that the exit node offered
+        self._from_file = _context_from_file(trust.path) if isinstance(trust, CaFile) else None
+
+    async def connect(self, factory: Callable[[], P]) -> P:
+        """Connect, and return the protocol.  Nothing reaches the protocol before all is verified.
+
+        Raises:
+            WrongCa: dialling again would only repeat that.
+            NoCaOffered: there is no CA to compare.
+            OSError: there is no connection; ssl.SSLError for one that could not be verified.
+        """
+        trust = self._trust
+        if not self._address.is_tls:
+            return await self._dial(factory, None)
+        if isinstance(trust, SystemTrust | CaFile):
+            return await self._dial(factory, self._from_file or client_context())
+        if self._learned is not None:
+            try:
+                return await self._dial(factory, self._learned)
+            except ssl.SSLCertVerificationError:
+                pass  # the exit node may have been rebuilt since: what it offers now is judged anew
+        self._learned = client_context(cadata=await self._learn(trust))
+        return await self._dial(factory, self._learned)
+
+    async def _dial(self, factory: Callable[[], P], context: ssl.SSLContext | None) -> P:
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.create_connection(
+            factory, self._address.host, self._address.port, ssl=context
+        )
+        return protocol
+
+    async def _learn(self, trust: CaPin | TokenProof) -> bytes:
+        """Return the certificate (DER) of the exit node's CA, once ``trust`` says that it is the one."""
+        if isinstance(trust, CaPin):
+            offer = await _fetch_ca(self._address, {})
+            found = hashlib.sha256(offer.certificate).hexdigest()
+            if found != trust.sha256:
+                raise WrongCa("bad-pin", f"the exit node's CA has the pin sha256:{found}")
+            return offer.certificate
+        token, nonce = self._token.reveal(), secrets.token_hex(NONCE_BYTES)
+        offer = await _fetch_ca(self._address, {KEY_ID_FIELD: key_id(token), NONCE_FIELD: nonce})
+        if not proofs_equal(ca_proof(token, nonce, offer.certificate), offer.proof):
+            raise WrongCa("bad-exit-node", "the exit node does not hold the token")
+        return offer.certificate
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    certificate: bytes  # DER
+    proof: str  # "" for none
+
+
+async def _fetch_ca(address: ControlAddress, fields: dict[str, str]) -> _Offer:
+    """Ask an exit node for its CA's certificate.  Whoever is on the path may have changed the answer."""
+    context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    # The one connection that is not verified, because there is nothing yet to verify it with.  What comes
+    # over it is believed for its digest or its proof, and what goes over it anybody may know.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    host = f"[{address.host}]" if ":" in address.host else address.host.encode("idna").decode()
+    lines = [
+        f"GET {CA_PATH} HTTP/1.1",
+        f"Host: {host}:{address.port}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in fields.items()),
+        "\r\n",
+    ]
+    reader, writer = await asyncio.open_connection(
+        address.host, address.port, ssl=context, limit=_MAX_CA_BYTES
+    )
+    try:
+        writer.write("\r\n".join(lines).encode())
+        head = parse_response_head(await reader.readuntil(HEAD_END), b"GET")
+        if head.status != 200 or not 0 < head.length <= _MAX_CA_BYTES:
+            raise NoCaOffered(f"it offers no CA (HTTP {head.status})")
+        content = await reader.readexactly(head.length)
+        certificate = ssl.PEM_cert_to_DER_cert(content.decode("ascii"))
+    except (EOFError, asyncio.LimitOverrunError, BadMessage, ValueError):
+        raise NoCaOffered("it offers no CA (it does not speak HTTP)") from None
+    finally:
+        writer.transport.abort()
+    wanted = PROOF_FIELD.lower().encode()
+    proofs = [value.decode("latin-1") for name, value in head.fields if name.lower() == wanted]
+    return _Offer(certificate, proofs[0] if len(proofs) == 1 else "")
+
+
+def _context_from_file(path: Path) -> ssl.SSLContext:
+    try:
+        return client_context(cafile=str(path))
+    except ssl.SSLError:
+        raise ConfigError(
+            f"el archivo {path} no tiene el certificado de una CA en PEM («-----BEGIN CERTIFICATE-----»)."
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"no se puede leer el certificado de la CA {path}: {describe_os_error(error)}."
+        ) from None
+
+
+def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's default now; here it does not hang on it
+    context.set_alpn_protocols([_ALPN])
+    return context
