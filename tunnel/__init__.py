@@ -11,6 +11,8 @@ Map
     ``encryption``   exit node: TLS on the control plane
     ``state``        exit node: its CA, kept from one run to the next
     ``connection``   the file that tells a client all it needs
+    ``sources``      where connections come from, and how much comes from there
+    ``limits``       what one visitor, one client and one source may take
     ``config``       frozen configuration, read and checked; secrets that cannot be printed
     ``secret_files`` tokens, and whatever else only its owner may read
     ``toml_text``    TOML that people write, and what is wrong with it

@@ -184,6 +184,8 @@ class _Attempt:
             self.open_for_s = loop.time() - self._opened_s
         elif self._link.not_a_tunnel:
             self.reason, self.detail = "not-a-tunnel", self._link.not_a_tunnel
+            if self.detail == "HTTP 429":  # RFC 6585, section 4: it is one, and asks to be left in peace
+                self.reason = "refused"
 
     def _new_link(self) -> AgentLink:
         link = AgentLink(self._client.config.address.url)

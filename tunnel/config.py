@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv6Address, ip_address
+from ipaddress import AddressValueError, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tunnel.http.forwarded import Networks
+from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
 from tunnel.protocol.messages import MAX_NAMES, Claim
 
@@ -33,9 +35,9 @@ __all__ = [
     "TokenProof",
     "Trust",
     "Upstream",
-    "VisitorLimits",
     "is_domain_name",
     "parse_control_url",
+    "parse_network",
     "parse_pin",
     "parse_san",
     "parse_upstreams",
@@ -84,20 +86,6 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class VisitorLimits:
-    """What one visitor's connection may take.  Sizes in bytes, times in seconds."""
-
-    max_head_bytes: int = 64 * 1024
-    max_target_bytes: int = 16 * 1024
-    max_fields: int = 100
-    max_pipelined_bytes: int = 64 * 1024  # read ahead while an answer is under way
-    head_timeout_s: float = 15.0  # from a request's first byte to the end of its head
-    idle_timeout_s: float = 75.0  # between requests
-    body_timeout_s: float = 60.0  # without a byte of the content
-    linger_s: float = 2.0  # reading on after an early answer, so that the visitor sees it
-
-
-@dataclass(frozen=True, slots=True)
 class AutoTls:
     """TLS for the control plane, with a CA of the exit node's own."""
 
@@ -120,6 +108,8 @@ class ServerConfig:
     limits: VisitorLimits = field(default_factory=VisitorLimits)
     tokens_file: Path | None = None
     auto_tls: AutoTls | None = None
+    trusted_proxies: Networks = ()  # who may say whom a request comes from
+    client_limits: ClientLimits = field(default_factory=ClientLimits)
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
@@ -370,6 +360,23 @@ def _parse_upstream(text: str) -> Upstream:
         raise ConfigError(f"«{parts.hostname}» no es la dirección de una máquina. {example}")
     is_tls = parts.scheme == "https"
     return Upstream(name, parts.hostname, port or (443 if is_tls else 80), is_tls)
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """Parse an address or a network in CIDR notation.
+
+    Raises:
+        ConfigError: it is neither; or bits are set behind the network's, so that it may be another one.
+    """
+    try:
+        return ip_network(text.strip())
+    except ValueError:
+        pass
+    try:
+        meant = f" ¿Quiso decir {ip_network(text.strip(), strict=False)}?"
+    except ValueError:
+        meant = ""
+    raise ConfigError(f"«{text}» no es una dirección ni una red: 192.0.2.7, 10.0.0.0/8 o fd00::/8.{meant}")
 
 
 def is_domain_name(text: str) -> bool:

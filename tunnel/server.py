@@ -31,6 +31,7 @@ from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session, SessionState
 from tunnel.protocol.stream import Stream, StreamSink
 from tunnel.routing import RoutingTable, normalize_host
 from tunnel.secret_files import FileUnusable
+from tunnel.sources import SourceCount, SourceRate, source_of
 from tunnel.transport.link import ExitNodeLink
 from tunnel.transport.visitor import VisitorConnection
 
@@ -43,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 _TICK_S = 0.25
 _BACKLOG = 1024
+_TOLD_APART = 64  # connections past a source's limit that are told why they are closed
 _GOODBYE_S = 1.0  # how long a link may take to say goodbye
 
 
@@ -65,6 +67,7 @@ class TunnelServer:
     ) -> None:
         self.config = config
         self.limits = config.limits
+        self.trusted_proxies = config.trusted_proxies
         self.is_draining = False
         self.routes: RoutingTable[ConnectedClient] = RoutingTable()
         self.access = AccessKeeper(config.token, config.tokens_file)
@@ -75,6 +78,9 @@ class TunnelServer:
         self._visitors: set[VisitorConnection] = set()
         self._no_visitors = asyncio.Event()
         self._clients: set[ConnectedClient] = set()
+        self._open_clients = 0
+        self._sources = SourceCount()
+        self._attempts = SourceRate(config.client_limits.handshakes_per_s)
         self._ticker: asyncio.TimerHandle | None = None
         self._tls: ControlTls | None = None
         if config.auto_tls is not None:
@@ -178,15 +184,23 @@ class TunnelServer:
         session = route.holder.link.session
         if session.draining:
             return FAULTS["draining"]
+        if session.stream_count >= self.config.client_limits.max_streams:
+            return FAULTS["too-many-streams"]
         return session, route.index
 
     def visitor_connected(self, connection: VisitorConnection) -> None:
-        """A visitor came."""
+        """A visitor came; one too many from its source is told so, and a flood of them is not."""
         self._visitors.add(connection)
+        if connection.source:
+            excess = self._sources.add(connection.source) - self.limits.max_visitors_per_source
+            if excess > 0:
+                connection.turn_away(is_quiet=excess > _TOLD_APART)
 
     def visitor_gone(self, connection: VisitorConnection) -> None:
         """A visitor's connection is closed."""
         self._visitors.discard(connection)
+        if connection.source:
+            self._sources.remove(connection.source)
         if not self._visitors:
             self._no_visitors.set()
 
@@ -204,6 +218,7 @@ class TunnelServer:
 
     def client_opened(self, client: ConnectedClient) -> None:
         """A client was granted its names: they lead to it from now on."""
+        self._open_clients += 1
         for former in self.routes.claim(client.names, client):
             if not former.link.session.draining:  # one that stops finishes what is under way, and leaves
                 former.link.session.close(CloseCode.REPLACED, "another client with this token took over")
@@ -215,6 +230,7 @@ class TunnelServer:
     def client_closed(self, client: ConnectedClient, reason: str) -> None:
         """A client's link ended."""
         if client.names:
+            self._open_clients -= 1
             self.routes.release(client)
             self.on_event(ClientGone(client.session_id, client.link.peer, client.names, reason, client.label))
 
@@ -228,7 +244,7 @@ class TunnelServer:
                 client.check_access()
 
     def _new_link(self) -> ExitNodeLink:
-        link = ExitNodeLink(None if self._tls is None else self._tls.offer_ca)
+        link = ExitNodeLink(self._may_try, None if self._tls is None else self._tls.offer_ca)
         client = ConnectedClient(self, link)
         self._clients.add(client)
         link.closed.add_done_callback(lambda _: self._clients.discard(client))
@@ -241,6 +257,16 @@ class TunnelServer:
             self.config.ping_interval_s,
         )
         return link
+
+    def _may_try(self, address: str) -> bool:
+        return self._attempts.take(source_of(address), asyncio.get_running_loop().time())
+
+    def has_room_for(self, key_id: str, names: tuple[str, ...]) -> bool:
+        """Whether one more client may come, or this one comes back for what it has."""
+        if self._open_clients < self.config.client_limits.max_clients:
+            return True
+        routes = filter(None, map(self.routes.find, names))
+        return any(route.holder.key_id == key_id for route in routes)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -279,6 +305,8 @@ class ConnectedClient:
         forbidden = next((name for name in names if not server.access.allows(hello.key_id, name)), None)
         if forbidden is not None:
             return Refusal("name-not-allowed", f"this token may not claim {forbidden}")
+        if not server.has_room_for(hello.key_id, names):
+            return Refusal("too-many-clients", "this exit node has as many clients as it takes", retry=True)
         held = server.routes.held_by_others(names, hello.key_id)
         if held is not None:
             return Refusal("name-taken", f"{held} belongs to a client with another token")

@@ -20,7 +20,7 @@ from support.guide import (
 from support.requirements import refuse, require_program
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.es.md", "README.md", "docs/ordenes.md", "docs/varios-clientes.md"]
+DOCUMENTS = ["README.es.md", "README.md", "docs/ordenes.md", "docs/varios-clientes.md", "docs/limites.md"]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 
 

@@ -31,6 +31,7 @@ REASONS_NOT_TO_RUN = {
     "es para Windows": "PowerShell is not what the tests run on",
     "es la orden que está corriendo esta prueba": "the suite would run itself for ever",
     "la orden siguiente es la misma, y termina sola": "it stays until Ctrl-C; tests/labs does that",
+    "queda en marcha hasta Ctrl-C, con los límites que cambia": "tests/tunnel/cli and e2e give each its own",
     "necesita las máquinas virtuales": "tests/infra raises them and runs it there",
 }
 STAYS = "queda en marcha"

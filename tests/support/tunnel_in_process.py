@@ -19,11 +19,11 @@ from tunnel.config import (
     ClientConfig,
     Secret,
     ServerConfig,
-    VisitorLimits,
     parse_control_url,
     parse_upstreams,
 )
 from tunnel.events import Connected, Event
+from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.protocol.session import Session
 from tunnel.server import TunnelServer
 
@@ -84,9 +84,12 @@ class InProcessTunnel:
 
 @contextmanager
 def in_process_tunnel(
-    upstream: str, limits: VisitorLimits | None = None, upstream_timeout_s: float = 10.0
+    upstream: str,
+    limits: VisitorLimits | None = None,
+    upstream_timeout_s: float = 10.0,
+    client_limits: ClientLimits | None = None,
 ) -> Iterator[InProcessTunnel]:
-    """Run an exit node with ``limits`` and an agent for ``upstream`` while the block lasts."""
+    """Run an exit node with these limits and an agent for ``upstream`` while the block lasts."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -108,6 +111,7 @@ def in_process_tunnel(
             "127.0.0.1",
             0,
             limits=limits or VisitorLimits(),
+            client_limits=client_limits or ClientLimits(),
             drain_timeout_s=1.0,
         )
     )

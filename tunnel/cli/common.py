@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import math
@@ -34,6 +35,7 @@ __all__ = [
     "port_number",
     "positive_seconds",
     "read_token",
+    "use_all_descriptors",
 ]
 
 
@@ -128,3 +130,13 @@ def fail(command: str, message: str) -> int:
     """Say on stderr that the environment failed; return the exit code for it."""
     print(f"{f'tunnel {command}'.rstrip()}: {message}", file=sys.stderr)
     return 3
+
+
+def use_all_descriptors() -> None:
+    """Let this process have as many connections as it may; systems start programs with far fewer."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # not on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

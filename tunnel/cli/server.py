@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from tunnel.cli.common import (
@@ -22,7 +23,9 @@ from tunnel.cli.common import (
     port_number,
     positive_seconds,
     read_token,
+    use_all_descriptors,
 )
+from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
 from tunnel.config import (
     ANY_HOST,
     CATCH_ALL,
@@ -33,6 +36,7 @@ from tunnel.config import (
     ConfigError,
     Secret,
     ServerConfig,
+    parse_network,
     parse_san,
 )
 from tunnel.events import (
@@ -132,6 +136,16 @@ def add_parser(commands: Subparsers) -> None:
         help="con --auto-tls: dónde escribe el archivo de conexión (por omisión: conexion.toml en la carpeta "
         "anterior)",
     )
+    parser.add_argument(
+        "--trust-proxy",
+        metavar="RED",
+        type=_network,
+        action="append",
+        default=[],
+        help="red o dirección de un proxy que está delante del nodo de salida (10.0.0.0/8): se le cree quién "
+        "es el visitante; pueden ser varias",
+    )
+    add_limit_option(parser)
     add_shared_options(parser)
     parser.set_defaults(run=run)
 
@@ -150,12 +164,16 @@ def run(options: argparse.Namespace) -> int:
         ping_interval_s=options.ping_interval,
         drain_timeout_s=options.drain_timeout,
         auto_tls=auto_tls,
+        trusted_proxies=tuple(options.trust_proxy),
+        limits=visitor_limits(options.limit),
+        client_limits=client_limits(options.limit),
     )
     if auto_tls is not None and not auto_tls.names and config.control_host == ANY_HOST and config.token:
         print(
             "tunnel server: sin --auto-tls-san, el archivo de conexión solo sirve en esta máquina.",
             file=sys.stderr,
         )
+    use_all_descriptors()
     return run_in_loop(_serve(config, options.json))
 
 
@@ -285,6 +303,13 @@ def _listening(event: Listening) -> str:
         ]
     lines.append("Esperando al cliente… (Ctrl-C para detener)")
     return "\n           ".join(lines)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return parse_network(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
 def _label(label: str) -> str:

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from tunnel.http.head import Fields, RequestHead, ResponseHead
 
-__all__ = ["CONNECTION_FIELDS", "INTERNAL_PREFIX", "find_field", "request_fields", "response_fields"]
+__all__ = [
+    "CONNECTION_FIELDS",
+    "INTERNAL_PREFIX",
+    "find_field",
+    "find_fields",
+    "request_fields",
+    "response_fields",
+]
 
 INTERNAL_PREFIX = b"tunelab-"
 
@@ -86,3 +93,8 @@ def find_field(fields: Fields, wanted: bytes) -> bytes:
         if name.lower() == wanted:
             return value
     return b""
+
+
+def find_fields(fields: Fields, wanted: bytes) -> list[bytes]:
+    """Return every value of the field ``wanted`` (lower case)."""
+    return [value for name, value in fields if name.lower() == wanted]

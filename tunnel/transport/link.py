@@ -217,15 +217,17 @@ class ExitNodeLink(Link):
     """The exit node's end: answers the websocket's handshake.
 
     Args:
+        is_welcome: asked with the caller's address whether it may try now.
         offer_ca: answers who asks for the CA; None where there is none.
     """
 
     _ws: ServerProtocol
 
-    def __init__(self, offer_ca: OfferCa | None = None) -> None:
+    def __init__(self, is_welcome: Callable[[str], bool], offer_ca: OfferCa | None = None) -> None:
         super().__init__(
             ServerProtocol(subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES, logger=_ws_log)
         )
+        self._is_welcome = is_welcome
         self._offer_ca = offer_ca
         self.dialled_host = ""  # what the agent called this exit node
 
@@ -240,6 +242,8 @@ class ExitNodeLink(Link):
             response = self._ca_response(message, self._offer_ca)
         elif path != CONTROL_PATH:
             response = ws.reject(404, "Este es el puerto de control del túnel: aquí llama «tunnel client».\n")
+        elif not self._is_welcome(self.peer.rpartition(":")[0].partition("%")[0]):
+            response = ws.reject(429, "Hay demasiados intentos desde su dirección: espere un momento.\n")
         else:
             response = ws.accept(message)
             if response.status_code == 101 and ws.subprotocol != SUBPROTOCOL:

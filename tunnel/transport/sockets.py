@@ -10,7 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
-__all__ = ["read_what_is_left", "reset"]
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+__all__ = ["StallClock", "read_what_is_left", "reset"]
 
 _READ_BYTES = 64 * 1024
 
@@ -29,6 +33,42 @@ def reset(transport: asyncio.Transport) -> None:
         with suppress(OSError):  # the connection is gone already
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
     transport.abort()
+
+
+class StallClock:
+    """Tells a peer that reads slowly from one that does not read at all."""
+
+    __slots__ = ("_deadline", "_size")
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._deadline = float("inf")
+
+    def is_over(self, transport: asyncio.Transport, now: float, timeout_s: float) -> bool:
+        """Whether bytes wait for the peer and it has read none for ``timeout_s``; to be asked often."""
+        if not transport.get_write_buffer_size():
+            self._deadline = float("inf")
+            return False
+        size = _bytes_on_the_way(transport)
+        if size != self._size or self._deadline == float("inf"):
+            self._size, self._deadline = size, now + timeout_s
+        return now >= self._deadline
+
+
+def _bytes_on_the_way(transport: asyncio.Transport) -> int:
+    """Return how many bytes were written and have not reached the peer, as far as this system tells.
+
+    On Linux the kernel counts those that it holds too (tcp(7), SIOCOUTQ): megabytes, which a slow reader
+    takes minutes to read while the transport's own buffer does not move.
+    """
+    size = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sys.platform == "linux":
+        count = bytearray(4)
+        with suppress(OSError):
+            fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, count)
+            size += int.from_bytes(count, sys.byteorder)
+    return size
 
 
 def read_what_is_left(transport: asyncio.Transport) -> Iterator[bytes]:

@@ -15,17 +15,19 @@ from email.utils import formatdate
 from enum import Enum, auto
 from typing import Protocol, cast
 
-from tunnel.config import VisitorLimits
 from tunnel.http.body import BodyReader, ChunkedBody, LengthBody
 from tunnel.http.error_pages import FAULTS, Fault, error_response
 from tunnel.http.errors import BadMessage
 from tunnel.http.fields import find_field, request_fields
+from tunnel.http.forwarded import Networks, is_within, visitor_behind
 from tunnel.http.head import UNKNOWN_LENGTH, RequestHead, find_head_end, parse_request_head
 from tunnel.http.wire import encode_open
+from tunnel.limits import VisitorLimits
 from tunnel.protocol.session import Session
+from tunnel.sources import source_of
 from tunnel.transport.exchange import VisitorExchange
 from tunnel.transport.link import CONTROL_PATH
-from tunnel.transport.sockets import reset
+from tunnel.transport.sockets import StallClock, reset
 
 __all__ = ["Edge", "VisitorConnection"]
 
@@ -46,12 +48,13 @@ class Edge(Protocol):
 
     limits: VisitorLimits
     is_draining: bool
+    trusted_proxies: Networks
 
     def find(self, host: bytes) -> tuple[Session, int] | Fault:
         """Return the session and the name's index there for a Host, or why there is none."""
 
     def visitor_connected(self, connection: VisitorConnection) -> None:
-        """A visitor came."""
+        """A visitor came; it may be turned away."""
 
     def visitor_gone(self, connection: VisitorConnection) -> None:
         """A visitor's connection is closed."""
@@ -76,6 +79,10 @@ class VisitorConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._visitor_ip = ""
+        self._is_behind_proxy = False
+        self._taken_bytes = 0  # of the content of the request that is being read
+        self._stall = StallClock()
+        self.source = ""  # whom the connection is counted for; "" for a proxy, which has many behind it
         self._state = _State.HEAD
         self._buffer = b""
         self._body: BodyReader | None = None
@@ -97,6 +104,8 @@ class VisitorConnection(asyncio.Protocol):
         if peer:
             self._visitor_ip = peer[0].partition("%")[0]
             self.name = f"{peer[0]}:{peer[1]}"
+            self._is_behind_proxy = is_within(self._visitor_ip, self._edge.trusted_proxies)
+            self.source = "" if self._is_behind_proxy else source_of(self._visitor_ip)
         self.deadline = self.now() + self._edge.limits.head_timeout_s
         self._edge.visitor_connected(self)
 
@@ -236,12 +245,21 @@ class VisitorConnection(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """Called by the edge a few times a second."""
-        if now >= self.deadline:
+        if self._transport is not None and self._stall.is_over(
+            self._transport, now, self._edge.limits.write_timeout_s
+        ):
+            self._cut()
+        elif now >= self.deadline:
             self._time_out()
         elif self._is_read_paused and self._has_left():
-            if self._exchange is not None:
-                self._exchange.cancel()
+            self._cut()
+
+    def turn_away(self, *, is_quiet: bool) -> None:
+        """Refuse a visitor who has said nothing yet; ``is_quiet``: without a word, which costs nothing."""
+        if is_quiet:
             self.abort()
+        else:
+            self.answer_fault(FAULTS["too-many-connections"], None)
 
     def drain(self) -> None:
         """Close when idle; else after the answer that is under way."""
@@ -264,8 +282,13 @@ class VisitorConnection(asyncio.Protocol):
                 exchange.cancel()
             self.answer_fault(FAULTS["request-timeout"], None)
         else:
+            self._cut()
+
+    def _cut(self) -> None:
+        """End the connection and the request that is under way, in the middle of whatever they do."""
+        if self._exchange is not None:
             self._exchange.cancel()
-            self.abort()
+        self.abort()
 
     def _has_left(self) -> bool:
         """Whether the visitor closed while we do not read: only the kernel knows, and only Linux tells."""
@@ -333,6 +356,10 @@ class VisitorConnection(asyncio.Protocol):
 
     def _begin(self, head: RequestHead) -> None:
         """Route one request, and open its stream."""
+        limits = self._edge.limits
+        if 0 < limits.max_body_bytes < head.length:
+            raise BadMessage("the content is too large", 413, "content-too-large")
+        self._taken_bytes = 0
         if head.length > 0:
             self._body = LengthBody(head.length)
         elif head.length == UNKNOWN_LENGTH:
@@ -342,7 +369,7 @@ class VisitorConnection(asyncio.Protocol):
         self._state = _State.ANSWER if self._body is None else _State.CONTENT
         self.deadline = float("inf")
         if self._body is not None and not head.expects_continue:  # or it waits for the service's word
-            self.deadline = self.now() + self._edge.limits.body_timeout_s
+            self.deadline = self.now() + limits.body_timeout_s
         if head.target.startswith(_RESERVED_PREFIX):
             self.answer_fault(FAULTS["reserved-path"], head)
             return
@@ -352,7 +379,10 @@ class VisitorConnection(asyncio.Protocol):
             return
         session, index = route
         exchange = VisitorExchange(self, head)
-        payload = encode_open(head, index, request_fields(head, self._visitor_ip, b"http"))
+        visitor_ip, scheme = self._visitor_ip, b"http"
+        if self._is_behind_proxy:
+            visitor_ip, scheme = visitor_behind(head.fields, visitor_ip, self._edge.trusted_proxies)
+        payload = encode_open(head, index, request_fields(head, visitor_ip, scheme))
         if not exchange.start(session, payload, self.now()):
             self.answer_fault(FAULTS["too-many-streams"], head)
             return
@@ -365,7 +395,11 @@ class VisitorConnection(asyncio.Protocol):
         assert body is not None  # noqa: S101 - the state says so
         data, self._buffer = self._buffer, b""
         content = body.feed(data)
-        self.deadline = self.now() + self._edge.limits.body_timeout_s
+        limits = self._edge.limits
+        self._taken_bytes += len(content)
+        if 0 < limits.max_body_bytes < self._taken_bytes:  # of chunks nobody knows before
+            raise BadMessage("the content is too large", 413, "content-too-large")
+        self.deadline = self.now() + limits.body_timeout_s
         if content:
             self._send_content(content)
         if body.is_complete:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.backend import Backend
-from support.tunnel_kit import Visit
+from support.tunnel_kit import Starter, Visit
 from support.wire import Fields, response
 
 
@@ -165,3 +165,41 @@ def test_options_of_the_server_as_a_whole_passes(visit: Visit, backend: Backend)
     with visit() as wire:
         assert wire.ask("OPTIONS", "*").content == b"hola"
     assert backend.targets == ["*"]
+
+
+# ── behind a proxy ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("network", ["127.0.0.1", "127.0.0.0/8"])
+def test_a_trusted_proxy_says_who_the_visitor_is_and_nothing_else(start: Starter, network: str) -> None:
+    server, backend = start.server("--trust-proxy=192.0.2.0/24", f"--trust-proxy={network}"), start.backend()
+    start.connected_client(server, backend)
+    with server.visit() as wire:
+        wire.ask(
+            "GET",
+            "/",
+            "Host: a.example",
+            "X-Forwarded-For: 198.51.100.1",
+            "X-Forwarded-For: 203.0.113.9, 192.0.2.5",
+            "X-Forwarded-Proto: https",
+            "X-Forwarded-Host: malo.example",
+            "X-Real-IP: 198.51.100.1",
+            "Forwarded: for=198.51.100.1",
+        )
+        wire.ask("GET", "/", "Host: a.example")
+    through, direct = (request.fields for request in backend.requests)
+    assert through.get("X-Forwarded-For") == through.get("X-Real-IP") == "203.0.113.9"
+    assert through.get("X-Forwarded-Proto") == "https"
+    assert through.get("X-Forwarded-Host") == "a.example"
+    assert through.get("Forwarded") == 'for=203.0.113.9;host="a.example";proto=https'
+    assert direct.get("X-Forwarded-For") == "127.0.0.1"
+    assert direct.get("X-Forwarded-Proto") == "http"
+
+
+def test_who_is_not_a_trusted_proxy_is_not_believed(start: Starter) -> None:
+    server, backend = start.server("--trust-proxy=192.0.2.0/24"), start.backend()
+    start.connected_client(server, backend)
+    with server.visit() as wire:
+        wire.ask("GET", "/", "X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https")
+    assert backend.requests[0].fields.get("X-Forwarded-For") == "127.0.0.1"
+    assert backend.requests[0].fields.get("X-Forwarded-Proto") == "http"

@@ -12,7 +12,7 @@ from support.tunnel_in_process import in_process_tunnel
 from support.tunnel_kit import Visit
 from support.wire import Wire, eventually, request, response
 
-from tunnel.config import VisitorLimits
+from tunnel.limits import VisitorLimits
 
 WAIT_S = 20
 DEFAULTS = VisitorLimits()

@@ -26,8 +26,10 @@ STATUSES = {
     "unknown-host": 404,
     "reserved-path": 404,
     "request-timeout": 408,
+    "content-too-large": 413,
     "uri-too-long": 414,
     "expectation": 417,
+    "too-many-connections": 429,
     "headers-too-large": 431,
     "unknown-method": 501,
     "transfer-coding": 501,
@@ -111,10 +113,10 @@ def test_a_response_says_what_failed_in_its_head(fault: Fault, accept: bytes) ->
 
 @every_fault
 def test_whoever_may_come_again_is_told_when(fault: Fault) -> None:
-    """RFC 9110, section 10.2.3."""
+    """RFC 9110, section 10.2.3, and RFC 6585, section 4."""
     _, fields, _ = split(error_response(fault, b"", keep_alive=True))
     value = find_field(fields, b"retry-after")
-    if fault.status == 503:
+    if fault.status in (429, 503):
         assert 1 <= int(value) <= 10
     else:
         assert value == b""

@@ -16,10 +16,10 @@ from tunnel.config import (
     Secret,
     ServerConfig,
     Upstream,
-    VisitorLimits,
     parse_control_url,
     parse_upstreams,
 )
+from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
 from tunnel.protocol.messages import Claim
 
@@ -284,6 +284,7 @@ def test_the_defaults_are_the_ones_that_people_know() -> None:
     "config",
     [
         VisitorLimits(),
+        ClientLimits(),
         ServerConfig(SECRET),
         Upstream("a", "b", 1),
         ClientConfig(parse_control_url("wss://a"), SECRET, parse_upstreams(["b"])),
