@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -86,12 +87,19 @@ def test_the_lock_is_the_one_that_the_course_is_installed_from(order: Order) -> 
 
 
 def test_the_unit_on_the_node_takes_ports_and_secret_from_the_order(order: Order) -> None:
-    drop_in = make_parcel(order).files["nodo.conf"].decode()
-    assert "--port 80 --control-port 443 --token-file %d/token" in drop_in
+    unit = make_parcel(order).files["tunnel-server.service"].decode()
+    assert "--port 80 --control-port 443 " in unit
+    assert "--token-file %d/token" in unit
     shared = replace(order, students=(Student("1", "Ana", slug="ana"),))
-    drop_in = make_parcel(shared).files["nodo.conf"].decode()
-    assert "--tokens-file %d/tokens.toml" in drop_in
-    assert "LoadCredential=tokens.toml:@SETTINGS@/tokens.toml" in drop_in
+    assert "--tokens-file %d/token" in make_parcel(shared).files["tunnel-server.service"].decode()
+    assert make_parcel(shared).files["settings"] == b"tokens.toml 443\n"
+
+
+def test_the_installer_fills_in_what_the_unit_leaves_open(order: Order) -> None:
+    contents = make_parcel(order).files
+    unit = contents["tunnel-server.service"].decode()
+    for word in set(re.findall("@[A-Z_]+@", unit)):
+        assert f"s|{word}|".encode() in contents[INSTALLER], word
 
 
 def test_the_installer_refuses_a_parcel_that_arrived_damaged(order: Order, tmp_path: Path) -> None:

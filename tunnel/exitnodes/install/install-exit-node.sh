@@ -84,10 +84,8 @@ if ! cmp --silent SHA256SUMS "$home/installed"; then
   changed=yes
 fi
 
-mkdir -p "$units/$service.d"
-sed -e "s|@BIN@|$home/venv/bin|g" "$service" | put "$units/$service"
-sed -e "s|@BIN@|$home/venv/bin|g" -e "s|@SETTINGS@|$settings|g" -e "s|@ADDRESS@|$address|g" nodo.conf |
-  put "$units/$service.d/nodo.conf"
+sed -e "s|@BIN@|$home/venv/bin|" -e "s|@TOKEN_FILE@|$settings/$secret|" -e "s|@NAMES@|--auto-tls-san $address|" \
+  "$service" | put "$units/$service"
 systemctl daemon-reload
 systemctl enable --quiet "$service"
 if [[ $changed == yes ]]; then

@@ -23,19 +23,6 @@ ROTATION = "rotate-host-key.sh"
 _UNIT = "tunnel-server.service"
 _SUMS = "SHA256SUMS"
 
-# The sandbox is the unit's, one for every exit node of the course; what is this node's own comes on top.
-# An empty assignment forgets what the unit says (systemd.service(5), systemd.exec(5)).
-_DROP_IN = """\
-[Service]
-StateDirectory=tunelab
-StateDirectoryMode=0700
-LoadCredential=
-LoadCredential={secret}:@SETTINGS@/{secret}
-ExecStart=
-ExecStart=@BIN@/tunnel server --port {port} --control-port {control_port} {option} %d/{secret} \
---auto-tls --auto-tls-san @ADDRESS@ --state-dir %S/tunelab
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
@@ -56,20 +43,12 @@ def make_parcel(order: Order) -> Parcel:
     """
     wheel = make_wheel()
     own = files("tunnel.exitnodes.install")
-    secret = order.secret_file.name
-    drop_in = _DROP_IN.format(
-        secret=secret,
-        option="--tokens-file" if order.is_shared else "--token-file",
-        port=order.data_port,
-        control_port=order.control_port,
-    )
     contents = {
         INSTALLER: own.joinpath(INSTALLER).read_bytes(),
         ROTATION: own.joinpath(ROTATION).read_bytes(),
         LOCK: _read_lock(),
-        _UNIT: files("tunnel").joinpath("units", _UNIT).read_bytes(),
-        "nodo.conf": drop_in.encode(),
-        "settings": f"{secret} {order.control_port}\n".encode(),
+        _UNIT: _unit(order).encode(),
+        "settings": f"{order.secret_file.name} {order.control_port}\n".encode(),
         wheel.name: wheel.data,
     }
     sums = "".join(f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents))
@@ -89,6 +68,13 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
             entry.mode = 0o600
             tar.addfile(entry, io.BytesIO(contents[name]))
     return buffer.getvalue()
+
+
+def _unit(order: Order) -> str:
+    """Return the unit with this order's ports and kind of secret; the rest is filled in on the node."""
+    text = files("tunnel").joinpath("units", _UNIT).read_text(encoding="utf-8")
+    text = text.replace("@PORT@", str(order.data_port)).replace("@CONTROL_PORT@", str(order.control_port))
+    return text.replace("--token-file", "--tokens-file") if order.is_shared else text
 
 
 def _read_lock() -> bytes:
