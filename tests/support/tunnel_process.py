@@ -177,9 +177,9 @@ class Server(TunnelProcess):
         self.port: int = listening["data"]["port"]
         self.control_port: int = listening["control"]["port"]
 
-    def visit(self, receive_buffer: int = 0) -> Wire:
-        """Connect as a visitor."""
-        return Wire.to(self.port, self.host, receive_buffer)
+    def visit(self, receive_buffer: int = 0, source: str = "") -> Wire:
+        """Connect as a visitor; ``source`` is the address to come from, any of 127.0.0.0/8 on Linux."""
+        return Wire.to(self.port, self.host, receive_buffer, source)
 
 
 class Client(TunnelProcess):

@@ -129,13 +129,15 @@ class Wire:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @classmethod
-    def to(cls, port: int, host: str = "127.0.0.1", receive_buffer: int = 0) -> Wire:
-        """Connect; ``receive_buffer`` in bytes, 0 for the system's own choice."""
+    def to(cls, port: int, host: str = "127.0.0.1", receive_buffer: int = 0, source: str = "") -> Wire:
+        """Connect, from the address ``source``; ``receive_buffer`` in bytes; the system's choice without."""
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(PATIENCE_S)
         try:
+            if source:
+                sock.bind((source, 0))
             sock.connect((host, port))
         except OSError:
             sock.close()

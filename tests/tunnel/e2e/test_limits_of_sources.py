@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -147,6 +146,7 @@ def test_a_websocket_visitor_who_never_reads_is_cut_off_too(service: Backend) ->
 # ── connections of one source ────────────────────────────────────────────────────────────────────
 
 
+@linux_only
 def test_as_many_visitors_as_the_limit_are_served_and_one_more_is_a_429(start: Starter) -> None:
     server, backend = start.server("--limit=max-visitors-per-source=3"), start.backend()
     start.connected_client(server, backend)
@@ -159,7 +159,7 @@ def test_as_many_visitors_as_the_limit_are_served_and_one_more_is_a_429(start: S
             assert (answer.status, answer.code) == (429, "too-many-connections")
             assert int(answer.fields.get("Retry-After") or 0) > 0
             assert fourth.read_to_end() == b""
-        with from_another_source(server.port) as other:
+        with server.visit(source="127.0.0.2") as other:
             assert other.ask().content == b"hola"
         for wire in wires:
             assert wire.ask().content == b"hola"
@@ -173,11 +173,7 @@ def test_as_many_visitors_as_the_limit_are_served_and_one_more_is_a_429(start: S
         eventually(is_served, "who leaves makes room")
 
 
-def from_another_source(port: int) -> Wire:
-    """Connect as another visitor, from another address of loopback."""
-    return Wire(socket.create_connection(("127.0.0.1", port), WAIT_S, source_address=("127.0.0.2", 0)))
-
-
+@linux_only
 def test_a_flood_of_connections_is_cut_without_a_word_and_the_others_are_served(start: Starter) -> None:
     server, backend = (
         start.server("--limit=max-visitors-per-source=5", "--limit=linger-s=60"),
@@ -187,7 +183,7 @@ def test_a_flood_of_connections_is_cut_without_a_word_and_the_others_are_served(
     outcomes = {"held": 0, "told": 0, "cut": 0}
     with ExitStack() as stack:
         flood = [stack.enter_context(server.visit()) for _ in range(200)]
-        with from_another_source(server.port) as other:
+        with server.visit(source="127.0.0.2") as other:
             assert other.ask().content == b"hola"
         for wire in flood:
             wire.sock.settimeout(0.02 if outcomes["held"] < 5 else WAIT_S)
