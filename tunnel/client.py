@@ -21,7 +21,7 @@ from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
 from tunnel.protocol.stream import Stream, StreamSink
 from tunnel.transport.agent import AgentExchanges
 from tunnel.transport.link import AgentLink
-from tunnel.transport.tls import Dialler, NoCaOffered, WrongCa
+from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
 from tunnel.transport.upstream import UpstreamPool
 
 __all__ = ["TunnelClient", "retry_delay_s"]
@@ -161,7 +161,7 @@ class _Attempt:
         except WrongCa as error:
             self.refusal = Refused(error.code, str(error))
             return
-        except NoCaOffered as error:
+        except Unverifiable as error:
             self.reason, self.detail = "tls", str(error)
             return
         except TimeoutError:

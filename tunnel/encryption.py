@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 from tunnel.config import ConfigError, ServerConfig, parse_control_url, parse_pin, parse_san
 from tunnel.connection import CONNECTION_FILE, Connection, check_replaceable, write_connection
-from tunnel.protocol.auth import NONCE_BYTES, ca_proof
+from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, ca_proof
 from tunnel.state.keeper import CertificateKeeper
 from tunnel.transport.tls import server_context
 
 __all__ = ["ControlTls"]
 
+_KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
 _NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
 _LOCAL_NAME = "localhost"  # which every certificate has
 
@@ -64,7 +65,8 @@ class ControlTls:
 
     def offer_ca(self, key_id: str, nonce: str) -> tuple[str, str]:
         """Return the CA's certificate (PEM), and its proof for who names a token that is known here."""
-        token = self._find_token(key_id) if _NONCE.fullmatch(nonce) else None
+        is_question = _KEY_ID.fullmatch(key_id) and _NONCE.fullmatch(nonce)
+        token = self._find_token(key_id) if is_question else None
         return self._pem, "" if token is None else ca_proof(token, nonce, self._certificate)
 
     def write_connection(self, control_port: int, data_port: int) -> str:

@@ -194,6 +194,7 @@ _DETAILS = tuple(
         (r"unreachable", "no hay red hasta esa dirección"),
         (r"reset by peer", "el otro lado cortó la conexión"),
         (r"wrong version number|record layer|unknown protocol", "el otro lado no cifra: ¿es ws y no wss?"),
+        (r"hung up in the TLS", "el otro lado cortó al empezar: ¿es ws y no wss?"),
         (r"offers no CA", "ahí no hay un nodo de salida con --auto-tls"),
         (r"(hostname|IP address) mismatch|doesn't match", "el certificado es de otro nombre"),
         (r"certificate has expired", "el certificado venció; ¿está bien el reloj?"),

@@ -18,7 +18,7 @@ from tunnel.secret_files import (
     replace_private_file,
     scratch_file,
 )
-from tunnel.state.certificates import Authority, Leaf, make_authority, make_leaf, read_authority
+from tunnel.state.certificates import LEAF_S, Authority, Leaf, make_authority, make_leaf, read_authority
 from tunnel.state.folder import prepare_state_folder
 
 __all__ = ["CertificateKeeper"]
@@ -69,12 +69,13 @@ class CertificateKeeper:
     def poll(self) -> bool:
         """Renew the certificate if it is time; return whether it was.  To be called now and then."""
         now_s = self._clock()
-        if not self._leaf.is_due(now_s) or now_s < self._retry_s:
+        # A wait that is longer than any means that the clock was set back since.
+        if not self._leaf.is_due(now_s) or now_s < self._retry_s <= now_s + _RETRY_S:
             return False
+        self._retry_s = now_s + _RETRY_S  # whatever comes of it: near the CA's own end a new one is due too
         try:
             self._leaf = self._install()
         except (OSError, FileUnusable) as error:
-            self._retry_s = now_s + _RETRY_S
             _log.warning("the certificate was not renewed and will be tried again: %s", error)
             return False
         _log.info("the certificate was renewed; the new one ends at %.0f", self._leaf.ends_s)
@@ -108,6 +109,10 @@ def _keep_authority(folder: Path, now_s: float) -> Authority:
         raise ConfigError(
             f"la CA del archivo {path} vale desde el {_date(authority.starts_s)} hasta el "
             f"{_date(authority.ends_s)}, y en esta máquina es {_date(now_s)}. Revise el reloj. {remedy}"
+        )
+    if authority.ends_s - now_s < LEAF_S:
+        _log.warning(
+            "the CA in %s ends on %s, and with it every connection file", path, _date(authority.ends_s)
         )
     return authority
 

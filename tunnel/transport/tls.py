@@ -9,10 +9,11 @@ lets the exit node prove its CA with the token (PROTOCOL.md, section 2.1).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +34,7 @@ from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
 from tunnel.transport.link import CA_PATH, KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD
 
-__all__ = ["Dialler", "NoCaOffered", "WrongCa", "client_context", "server_context"]
+__all__ = ["Dialler", "Unverifiable", "WrongCa", "client_context", "server_context"]
 
 _ALPN = "http/1.1"
 _MAX_CA_BYTES = 16 * 1024  # ours has 700
@@ -49,8 +50,8 @@ class WrongCa(Exception):  # noqa: N818 - what the caller tells
         self.code = code
 
 
-class NoCaOffered(Exception):  # noqa: N818
-    """What answers there offers no CA."""
+class Unverifiable(Exception):  # noqa: N818
+    """What answers there has no TLS, or offers no CA to verify it by."""
 
 
 def server_context() -> ssl.SSLContext:
@@ -86,8 +87,8 @@ class Dialler:
 
         Raises:
             WrongCa: dialling again would only repeat that.
-            NoCaOffered: there is no CA to compare.
-            OSError: there is no connection; ssl.SSLError for one that could not be verified.
+            Unverifiable: there is nothing to verify, or nothing to verify it by.
+            OSError: there is no connection; ssl.SSLError for one that was not verified.
         """
         trust = self._trust
         if not self._address.is_tls:
@@ -104,9 +105,10 @@ class Dialler:
 
     async def _dial(self, factory: Callable[[], P], context: ssl.SSLContext | None) -> P:
         loop = asyncio.get_running_loop()
-        _, protocol = await loop.create_connection(
-            factory, self._address.host, self._address.port, ssl=context
-        )
+        with _told_apart(context):
+            _, protocol = await loop.create_connection(
+                factory, self._address.host, self._address.port, ssl=context
+            )
         return protocol
 
     async def _learn(self, trust: CaPin | TokenProof) -> bytes:
@@ -145,23 +147,35 @@ async def _fetch_ca(address: ControlAddress, fields: dict[str, str]) -> _Offer:
         *(f"{name}: {value}" for name, value in fields.items()),
         "\r\n",
     ]
-    reader, writer = await asyncio.open_connection(
-        address.host, address.port, ssl=context, limit=_MAX_CA_BYTES
-    )
+    with _told_apart(context):
+        reader, writer = await asyncio.open_connection(
+            address.host, address.port, ssl=context, limit=_MAX_CA_BYTES
+        )
     try:
         writer.write("\r\n".join(lines).encode())
         head = parse_response_head(await reader.readuntil(HEAD_END), b"GET")
         if head.status != 200 or not 0 < head.length <= _MAX_CA_BYTES:
-            raise NoCaOffered(f"it offers no CA (HTTP {head.status})")
+            raise Unverifiable(f"it offers no CA (HTTP {head.status})")
         content = await reader.readexactly(head.length)
         certificate = ssl.PEM_cert_to_DER_cert(content.decode("ascii"))
     except (EOFError, asyncio.LimitOverrunError, BadMessage, ValueError):
-        raise NoCaOffered("it offers no CA (it does not speak HTTP)") from None
+        raise Unverifiable("it offers no CA (it does not speak HTTP)") from None
     finally:
         writer.transport.abort()
     wanted = PROOF_FIELD.lower().encode()
     proofs = [value.decode("latin-1") for name, value in head.fields if name.lower() == wanted]
     return _Offer(certificate, proofs[0] if len(proofs) == 1 else "")
+
+
+@contextlib.contextmanager
+def _told_apart(context: ssl.SSLContext | None) -> Iterator[None]:
+    """Tell a peer that hung up in the TLS handshake from one that cannot be reached."""
+    try:
+        yield
+    except ConnectionError as error:
+        if context is None or error.errno is not None:  # the event loop's own errors have no number
+            raise
+        raise Unverifiable("it hung up in the TLS handshake") from None
 
 
 def _context_from_file(path: Path) -> ssl.SSLContext:
