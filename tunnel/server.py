@@ -270,13 +270,13 @@ class TunnelServer:
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
+        self._ticker = loop.call_later(_TICK_S, self._tick)  # first: no fault below may stop the clock
         now = loop.time()
         for visitor in list(self._visitors):
             visitor.tick(now)
         self.reload_tokens(is_urgent=False)
         if self._tls is not None:
             self._tls.poll()
-        self._ticker = loop.call_later(_TICK_S, self._tick)
 
 
 class ConnectedClient:

@@ -26,8 +26,8 @@ def parse_pattern(text: str) -> str:
     if is_domain_name(pattern.removeprefix("*.")):
         return pattern
     raise ConfigError(
-        f"«{text}» no es un nombre que se pueda dar a un token. Sirven un nombre de dominio, sin puerto "
-        "(ana.example), todos los que terminan en él (*.ana.example) o todos los que hay (*)."
+        f"«{text}» no es un nombre que se pueda dar a un token. Sirven un nombre de dominio, sin tildes ni "
+        "puerto (ana.example), todos los que terminan en él (*.ana.example) o todos los que hay (*)."
     )
 
 

@@ -56,6 +56,9 @@ _HIGH_WATER_BYTES = 512 * 1024
 
 _CLOSE_GRACE_S = 1.0
 
+_UNWELCOME_S = 1.0
+"""How long somebody who called too often may take to ask."""
+
 OfferCa = Callable[[str, str], tuple[str, str]]
 """Given the key id and the nonce that were sent, the CA's certificate (PEM) and its proof; "" for none."""
 
@@ -217,19 +220,30 @@ class ExitNodeLink(Link):
     """The exit node's end: answers the websocket's handshake.
 
     Args:
-        is_welcome: asked with the caller's address whether it may try now.
+        admit: asked once, with the caller's address, whether it may try now.  Who may not is told to wait
+            when it asks for the link, and has little time to ask.
         offer_ca: answers who asks for the CA; None where there is none.
     """
 
     _ws: ServerProtocol
 
-    def __init__(self, is_welcome: Callable[[str], bool], offer_ca: OfferCa | None = None) -> None:
+    def __init__(self, admit: Callable[[str], bool], offer_ca: OfferCa | None = None) -> None:
         super().__init__(
             ServerProtocol(subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES, logger=_ws_log)
         )
-        self._is_welcome = is_welcome
+        self._admit = admit
+        self._is_welcome = False
         self._offer_ca = offer_ca
         self.dialled_host = ""  # what the agent called this exit node
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio: somebody called."""
+        super().connection_made(transport)
+        self._is_welcome = self._admit(self.peer.rpartition(":")[0].partition("%")[0])
+        if not self._is_welcome and self._timer is not None:
+            # Counted here and not at the handshake: connections that say nothing are a flood too.
+            self._timer.cancel()
+            self._timer = self._loop.call_later(_UNWELCOME_S, self._tick)
 
     def _http_received(self, message: Request | Response) -> None:
         assert isinstance(message, Request)  # noqa: S101 - a server receives requests only
@@ -242,7 +256,7 @@ class ExitNodeLink(Link):
             response = self._ca_response(message, self._offer_ca)
         elif path != CONTROL_PATH:
             response = ws.reject(404, "Este es el puerto de control del túnel: aquí llama «tunnel client».\n")
-        elif not self._is_welcome(self.peer.rpartition(":")[0].partition("%")[0]):
+        elif not self._is_welcome:
             response = ws.reject(429, "Hay demasiados intentos desde su dirección: espere un momento.\n")
         else:
             response = ws.accept(message)

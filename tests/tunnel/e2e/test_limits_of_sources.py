@@ -235,6 +235,31 @@ def test_attempts_past_the_rate_are_asked_to_wait_and_come_in_later(start: Start
         assert wire.ask("GET", "/", "Host: c3.example").content == b"hola"
 
 
+@linux_only
+def test_connections_to_the_control_plane_that_say_nothing_count_as_attempts_and_do_not_stay(
+    start: Starter,
+) -> None:
+    """Each may be silent for ten seconds; past the rate for one."""
+    server, backend = start.server("--limit=handshakes-per-s=1"), start.backend()
+    calm = server.descriptors
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(Wire.to(server.control_port))
+        eventually(lambda: server.descriptors >= calm + 50, "all are in")
+        eventually(lambda: server.descriptors <= calm + 6, "only those within the rate stay", 8.0)
+        other = Wire.to(server.control_port, source="127.0.0.2")
+        stack.enter_context(other)
+        other.send(b"GET /.tunelab/link HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert other.read_response().status != 429
+        statuses = set()
+        for _ in range(20):
+            wire = stack.enter_context(Wire.to(server.control_port))
+            wire.send(b"GET /.tunelab/link HTTP/1.1\r\nHost: a\r\n\r\n")
+            statuses.add(wire.read_response().status)
+        assert 429 in statuses
+    start.connected_client(server, backend)
+
+
 def test_streams_of_one_client_past_the_limit_are_a_503(service: Backend) -> None:
     go_on = threading.Event()
 
