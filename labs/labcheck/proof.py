@@ -59,18 +59,28 @@ class Proof:
     """The steps of one run against one application and one public address.
 
     `local_url` and `remote_url` are like ``http://localhost:5000``, with no slash at the end. `patience_s`
-    is how long a step waits for what takes a while: a cut to be noticed, a link to heal.
+    is how long a step waits for what takes a while: a cut to be noticed, a link to heal. `timeout_s` is how
+    long one request may take to connect and to be answered. `sessions`, for the local and the public side,
+    are for whoever asks from another machine; `close` closes them too.
     """
 
-    def __init__(self, local_url: str, remote_url: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        local_url: str,
+        remote_url: str,
+        *,
+        patience_s: float = PATIENCE_S,
+        timeout_s: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        sessions: tuple[requests.Session, requests.Session] | None = None,
+    ) -> None:
         self.local_url = local_url
         self.remote_url = remote_url
         self.nonce = secrets.token_hex(4)
         self.patience_s = patience_s
         self.title = f"write a book {self.nonce}"
         self.task_id: int | None = None
-        self._local = _session_for(local_url)
-        self._remote = _session_for(remote_url)
+        self._timeout_s = timeout_s
+        self._local, self._remote = sessions or (session_for(local_url), session_for(remote_url))
 
     def close(self) -> None:
         self._local.close()
@@ -180,9 +190,7 @@ class Proof:
         self, session: requests.Session, method: str, url: str, body: dict[str, str] | None = None
     ) -> tuple[Exchange, requests.RequestException | None]:
         try:
-            response = session.request(
-                method, url, json=body, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False
-            )
+            response = session.request(method, url, json=body, timeout=self._timeout_s, allow_redirects=False)
         except requests.RequestException as error:
             return Exchange(method, url, body, None), error
         return Exchange(method, url, body, response), None
@@ -203,7 +211,8 @@ def is_same_place(local_url: str, remote_url: str) -> bool:
     return bool(ours & theirs) or (_any_is_this_machine(ours) and _any_is_this_machine(theirs))
 
 
-def _session_for(url: str) -> requests.Session:
+def session_for(url: str) -> requests.Session:
+    """Return a session that asks as curl does, one connection a request."""
     session = requests.Session()
     # What curl says of itself, and nothing that keeps a connection open across a cut.
     session.headers.update({"Accept": "*/*", "Connection": "close"})

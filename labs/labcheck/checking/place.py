@@ -1,0 +1,111 @@
+"""Where a lab happens: its addresses, the machine that is looked at, and the ways to ask them."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from labcheck.checking.diagnosis import CouldNotCheckError
+from labcheck.checking.through_host import ThroughHost
+from labcheck.modes import Mode
+from labcheck.proof import PATIENCE_S, Proof, session_for
+
+# An application on the same machine answers in milliseconds; an emulated machine may need seconds.
+ANSWER_TIMEOUT_S = 8.0
+CONNECT_TIMEOUT_S = 4.0
+
+
+LOCAL_URL = "http://localhost:5000"
+# In the cloud there is no usual one: whoever creates the exit node learns its address.
+REMOTE_URLS = {Mode.LOCAL: "http://localhost:8000", Mode.VM: "http://exit-node:8000", Mode.CLOUD: ""}
+
+UNKNOWN_REMOTE = "En modo nube hay que decir dónde está el nodo de salida."
+HOW_TO_SAY_IT = "Dé su dirección, que dijo la orden que lo creó: --remoto http://IP:8000"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What a review needs to know: like ``http://localhost:5000``, with no slash at the end.
+
+    `remote_url` is empty where it is not known.
+    """
+
+    mode: Mode
+    local_url: str
+    remote_url: str
+
+
+def addresses_for(mode: Mode, local_url: str | None = None, remote_url: str | None = None) -> Addresses:
+    """Return the addresses of a mode, with the ones that are given instead of the usual ones."""
+    remote = remote_url or REMOTE_URLS[mode]
+    return Addresses(mode, (local_url or LOCAL_URL).rstrip("/"), remote.rstrip("/"))
+
+
+@dataclass(slots=True)
+class Place:
+    """The addresses of a review and the machine that it looks at, a testinfra ``host``."""
+
+    addresses: Addresses
+    host: Any
+    _sessions: list[requests.Session] = field(default_factory=list)
+
+    @property
+    def local_url(self) -> str:
+        return self.addresses.local_url
+
+    @property
+    def remote_url(self) -> str:
+        """The public side.
+
+        Raises:
+            CouldNotCheckError: nobody has said where it is.
+        """
+        if not self.addresses.remote_url:
+            raise CouldNotCheckError(UNKNOWN_REMOTE, HOW_TO_SAY_IT)
+        return self.addresses.remote_url
+
+    def session_for(self, url: str) -> requests.Session:
+        """Return a session that asks from the right machine; `close` closes it."""
+        session = session_for(url)
+        if not self._is_here and _is_loopback(url):
+            session.mount("http://", ThroughHost(self.host))
+        self._sessions.append(session)
+        return session
+
+    def ask(self, method: str, url: str, **options: Any) -> requests.Response:
+        """Make one request, following no redirection.
+
+        Raises:
+            requests.RequestException: there was no answer.
+        """
+        session = self.session_for(url)
+        options.setdefault("timeout", (CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S))
+        return session.request(method, url, allow_redirects=False, **options)
+
+    def proof(self, *, patience_s: float = PATIENCE_S, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Proof:
+        """Return a new proof, with a nonce of its own."""
+        return Proof(
+            self.local_url,
+            self.remote_url,
+            patience_s=patience_s,
+            timeout_s=(CONNECT_TIMEOUT_S, answer_timeout_s),
+            sessions=(self.session_for(self.local_url), self.session_for(self.remote_url)),
+        )
+
+    def close(self) -> None:
+        while self._sessions:
+            self._sessions.pop().close()
+
+    @property
+    def _is_here(self) -> bool:
+        return bool(self.host.backend.NAME == "local")
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
