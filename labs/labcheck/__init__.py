@@ -1,4 +1,4 @@
-"""The labs' runner: it proves that a tunnel is one, shows it, and lists the labs.
+"""The labs' runner: it proves that a tunnel is one, shows it, and runs and checks the labs.
 
 It sees the other programs of the course only as a classmate or an instructor would: over HTTP, and as command
 lines with an exit code. It imports none of them.
@@ -13,8 +13,14 @@ The map, from the leaves up::
     hops            which hop of the path failed, told from an answer or from an error
     proof           the proof at the heart of the course, step by step
     report          an exchange as curl shows it, and a fault with its hop
-    catalog         the labs that there are
-    commands        one module a command group: probar, listar
+    modes           the three places where a lab can be done
+    catalog         the labs that there are, each a folder
+    checking        what a check is, and the pytest plugin that runs checks
+    observing       what can be seen of a lab from outside its programs
+    reviewing       a review: a lab's checks, run here by pytest, and what came of them
+    progress        a student's progress, one file a lab
+    steps           a lab's shell programs: its steps, its solution, its cleanup
+    commands        one module a verb: listar, iniciar, revisar, pista, resolver, terminar, probar
     scenes          the demonstration
     cli, demo       the programs ``lab`` and ``./scripts/demo``
 

@@ -1,10 +1,13 @@
 """What a person reads: lines, marks and colour, as far as the terminal can show them."""
 
 import os
+import shutil
 import sys
+import textwrap
 from typing import TextIO
 
 _COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+MAX_COLUMNS = 100
 # What a terminal gets whose encoding lacks the character.
 _PLAIN = str.maketrans(
     {"✓": "+", "✗": "x", "…": "...", "─": "-", "═": "=", "▶": ">", "◀": "<", "→": ">", "«": '"', "»": '"'}
@@ -18,11 +21,31 @@ class Console:
         self._stream = stream
         self._encoding = stream.encoding or "ascii"
         self.has_colour = _wants_colour(stream)
+        self._has_pending = False
 
     def say(self, text: str = "") -> None:
         """Write one line, or several, and flush: somebody is watching."""
+        if self._has_pending:
+            self._stream.write("\r\x1b[K")  # back to the margin, and erase to the end of the line
+            self._has_pending = False
         self._stream.write(self._showable(text) + "\n")
         self._stream.flush()
+
+    def pending(self, text: str) -> None:
+        """Show what is under way, on a terminal that can take it back; the next line takes its place."""
+        if self.has_colour:
+            self._stream.write("\r\x1b[K" + self._showable(text)[: _columns() - 1])
+            self._stream.flush()
+            self._has_pending = True
+
+    def wrapped(self, label: str, text: str, indent: int = 0) -> None:
+        """Write a label and its text, of which what does not fit goes on below, indented."""
+        first = " " * indent + label
+        lines = textwrap.wrap(
+            text, _columns(), initial_indent=first, subsequent_indent=" " * (indent + 2),
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+        self.say("\n".join(lines))
 
     def paint(self, text: str, *styles: str) -> str:
         """Return `text` in the named styles, or as it is where there is no colour."""
@@ -42,6 +65,11 @@ class Console:
         except UnicodeEncodeError:
             return text.translate(_PLAIN).encode(self._encoding, "replace").decode(self._encoding)
         return text
+
+
+def _columns() -> int:
+    """Return how wide a line may be: a text much wider than this is hard to follow."""
+    return min(shutil.get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS)
 
 
 def forget_stdout() -> None:
