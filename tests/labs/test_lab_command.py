@@ -1,5 +1,6 @@
 """The program ``lab``, as a student calls it."""
 
+import argparse
 import subprocess
 from pathlib import Path
 
@@ -84,10 +85,11 @@ def test_help_is_in_spanish(arguments):
     assert "muestra esta ayuda y termina" in done.stdout
 
 
-def test_listar_says_plainly_that_there_are_no_labs_yet():
+def test_listar_says_plainly_that_there_are_no_labs(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUNELAB_LABS", str(tmp_path))
     done = lab("listar")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Esta versión todavía no trae laboratorios.\n"
+    assert done.stdout == "Aquí no hay laboratorios.\n"
 
 
 def add_lab(folder: Path, name: str, description: str) -> None:
@@ -99,9 +101,13 @@ def test_labs_are_listed_by_their_numbers(tmp_path, monkeypatch, capsys):
     add_lab(tmp_path, "02-cortes", 'title = "Cortes y reconexión"\nminutes = 45\n')
     add_lab(tmp_path, "01-tunel", 'title = "Su primer túnel"\nminutes = 30\n')
     add_lab(tmp_path, "labcheck", "not a lab")
-    monkeypatch.setattr(listar, "find_labs", lambda: find_labs(tmp_path))
-    assert listar.run(None) == 0
-    assert capsys.readouterr().out == "01   30 min  Su primer túnel\n02   45 min  Cortes y reconexión\n"
+    monkeypatch.setenv("TUNELAB_LABS", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert listar.run(argparse.Namespace()) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "01   30 min  sin empezar           Su primer túnel",
+        "02   45 min  sin empezar           Cortes y reconexión",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +119,11 @@ def test_labs_are_listed_by_their_numbers(tmp_path, monkeypatch, capsys):
         ('title = "x"\n', "le falta «minutes»"),
         ('title = "x"\nminutes = 0\n', "le falta «minutes»"),
         ('title = "x"\nminutes = true\n', "le falta «minutes»"),
+        ('title = "x"\nminutes = 3\nobjetives = []\n', "tiene «objetives».*¿Quiso decir «objectives»?"),
+        ('title = "x"\nminutes = 3\nmodes = ["luna"]\n', "«modes».*Puede ser: local, vm, nube"),
+        ('title = "x"\nminutes = 3\ndifficulty = "imposible"\n', "«difficulty».*fácil, media, avanzada"),
+        ('title = "x"\nminutes = 3\nports = ["5000"]\n', "«ports»"),
+        ('title = "x"\nminutes = 3\nvideos = [{url = "u"}]\n', "«videos»"),
     ],
 )
 def test_a_lab_with_a_wrong_description_is_named(tmp_path, description, said):

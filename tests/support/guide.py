@@ -9,20 +9,21 @@ import contextlib
 import difflib
 import os
 import re
-import socket
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.own_network import NOT_ALLOWED, bash_alone
+
 # What differs from run to run, and what is compared in its place. This is the only masking there is.
 MASKS = (
     (re.compile(r"write a book [0-9a-f]{8}"), "write a book 00000000"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "00:00:00"),
     (re.compile(r"^Date: .*"), "Date: (now)"),
+    (re.compile(r"\bcurl/[\d.]+"), "curl/0"),
     (re.compile(r"127\.0\.0\.1:(?!5000|8000|8123)\d{4,5}\b"), "127.0.0.1:(any)"),
 )
 
@@ -38,10 +39,8 @@ STAYS = "queda en marcha"
 WITHOUT_CLIENT = "sin el cliente"
 OUTPUT_NOT_SHOWN = "se ejecuta, sin mostrar su salida"
 
-DEFAULT_PORTS = (5000, 8000, 8123)
 READY_TIMEOUT_S = 40
 QUIET_S = 5
-NOT_ALLOWED = 77
 
 # curl shows header names in bold on any terminal.
 _STYLE = re.compile(rb"\x1b\[[0-9;]*m")
@@ -118,26 +117,6 @@ def difference(command: Command, real: list[str]) -> str:
     return f"$ {command.text}\n" + "\n".join(lines)
 
 
-# Run by a Python of its own: it enters a network of its own, where the default ports are free, and becomes
-# bash.
-_ENTER = """
-import ctypes, fcntl, os, socket, struct, sys
-NEWUSER, NEWNET, SIOCSIFFLAGS, UP = 0x10000000, 0x40000000, 0x8914, 0x1
-uid, gid = os.getuid(), os.getgid()
-if ctypes.CDLL(None).unshare(NEWNET if uid == 0 else NEWNET | NEWUSER) == 0:
-    if uid:
-        maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
-        for name, text in maps.items():
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        fcntl.ioctl(probe, SIOCSIFFLAGS, struct.pack("16sh", b"lo", UP))
-elif sys.argv[1] != "anyway":
-    sys.exit(int(sys.argv[2]))
-os.execvp("bash", ["bash", "--norc", "--noprofile"])
-"""
-
-
 class Reader:
     """Somebody who follows a document: one bash, what they left running, and a terminal they look at."""
 
@@ -145,9 +124,8 @@ class Reader:
         self._folder = folder
         self._screen, terminal = os.openpty()
         _no_echo(terminal)
-        ports_are_free = all(_is_free(port) for port in DEFAULT_PORTS)
         self._bash = subprocess.Popen(
-            [sys.executable, "-c", _ENTER, "anyway" if ports_are_free else "alone", str(NOT_ALLOWED)],
+            bash_alone(),
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
@@ -223,16 +201,6 @@ def _no_echo(terminal: int) -> None:
     attributes = termios.tcgetattr(terminal)
     attributes[3] &= ~termios.ECHO
     termios.tcsetattr(terminal, termios.TCSANOW, attributes)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-        return True
 
 
 @contextlib.contextmanager

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Falla: task_was_deleted (not-deleted)
+# Pidió la tarea 2 en vez de borrarla: sin -X, curl lee.
+source "$(dirname "$0")/../../pasos.sh"
+
+"$carpeta/01-aplicacion.sh"
+"$carpeta/03-crear.sh"
+"$carpeta/04-cambiar.sh"
+ver curl --silent "http://$LOCAL/$TAREAS/2"
