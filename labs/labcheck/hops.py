@@ -103,6 +103,16 @@ FAULT_OF_CODE = {
     "headers-too-large": Fault(
         Hop.EXIT_NODE, "Las cabeceras de la petición son demasiado grandes.", "Acórtelas."
     ),
+    "content-too-large": Fault(
+        Hop.EXIT_NODE,
+        "El contenido de la petición es más grande de lo que el nodo de salida admite.",
+        "Divídalo, o pregunte por su límite a quien administra el nodo de salida.",
+    ),
+    "too-many-connections": Fault(
+        Hop.EXIT_NODE,
+        "Hay demasiadas conexiones abiertas desde su dirección.",
+        "Cierre algunas y repita en unos segundos.",
+    ),
     "expectation": Fault(
         Hop.EXIT_NODE, "La petición espera algo que el nodo de salida no conoce.", "Quite el campo Expect."
     ),
