@@ -318,15 +318,15 @@ def _label(label: str) -> str:
 
 def _reloaded(event: TokensReloaded) -> str:
     parts = [
-        f"{what}: {', '.join(labels)}"
+        f"{what}: {', '.join(labels)}."
         for what, labels in (
-            ("nuevos", event.added),
-            ("quitados", event.removed),
-            ("cambiados", event.changed),
+            ("Nuevos", event.added),
+            ("Quitados", event.removed),
+            ("Cambiados", event.changed),
         )
         if labels
     ]
-    return f"Tokens leídos otra vez ({event.tokens}). {'; '.join(parts) or 'Sin cambios'}."
+    return f"Tokens leídos otra vez; ahora hay {event.tokens}. {' '.join(parts) or 'Ninguno cambió.'}"
 
 
 def _names(names: tuple[str, ...]) -> str:

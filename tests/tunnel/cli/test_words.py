@@ -137,7 +137,7 @@ def test_the_server_words_its_events() -> None:
         "tokens_reloaded",
     }
     assert "«ana»" in str(words["client_connected"])
-    assert "nuevos: ana; quitados: luis." in str(words["tokens_reloaded"])
+    assert "ahora hay 2. Nuevos: ana. Quitados: luis." in str(words["tokens_reloaded"])
     assert "http://0.0.0.0:8000" in str(words["listening"])
     assert "ws://0.0.0.0:8123" in str(words["listening"])
     assert "todos los nombres" in str(words["client_connected"])

@@ -112,19 +112,23 @@ def test_a_visitor_who_never_reads_does_not_outlive_the_end_of_its_answer(servic
 
 
 @linux_only
-def test_a_visitor_who_reads_slowly_but_reads_gets_everything(service: Backend) -> None:
+def test_slow_is_told_from_never_in_the_event_loop_of_the_commands_too(start: Starter) -> None:
     content = bytes(range(256)) * 16 * 1024
-    service.answer(lambda _: response(200, content))
-    limits = VisitorLimits(write_timeout_s=0.8)
-    with in_process_tunnel(service.url, limits) as tunnel, tunnel.visit(receive_buffer=4096) as wire:
-        wire.send(request())
-        wire.read_head()
+    server, backend = start.server("--limit=write-timeout-s=1"), start.backend()
+    backend.answer(lambda _: response(200, content))
+    start.connected_client(server, backend)
+    with server.visit(receive_buffer=4096) as slow, server.visit(receive_buffer=4096) as never:
+        for wire in (slow, never):
+            wire.send(request())
+            wire.read_head()
         pace = threading.Event()
         received = b""
-        for _ in range(12):  # far past the limit, some kilobytes at a time
+        for _ in range(15):  # far past the limit, some kilobytes at a time
             pace.wait(0.2)
-            received += wire.read_exactly(8 * 1024)
-        assert received + wire.read_exactly(len(content) - len(received)) == content
+            received += slow.read_exactly(8 * 1024)
+        assert received + slow.read_exactly(len(content) - len(received)) == content
+        with pytest.raises((Broken, OSError)):
+            never.read_exactly(len(content))
 
 
 def test_a_websocket_visitor_who_never_reads_is_cut_off_too(service: Backend) -> None:
