@@ -41,7 +41,11 @@ def every_command() -> list[tuple[str, ...]]:
     for name in PROGRAMS:
         found = subcommands(help_of((name,)))
         assert found, f"the help of {name} lists no commands, or in a form unknown here"
-        commands += [(name,), *((name, subcommand) for subcommand in found)]
+        commands.append((name,))
+        for subcommand in found:
+            commands.append((name, subcommand))
+            deeper = subcommands(help_of((name, subcommand)))
+            commands += [(name, subcommand, verb) for verb in deeper]
     return commands
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from support.killed import Scene
 
 from tunnel.exitnodes import errors
-from tunnel.exitnodes.model import Announcement, Facts, FoundNode, Order, Query, StepInfo
+from tunnel.exitnodes.model import Announcement, Facts, FoundNode, Order, Query, Search, StepInfo
 from tunnel.exitnodes.provider import Context, Provider, Step
 from tunnel.exitnodes.state import Store
 
@@ -42,7 +42,7 @@ class FileStep(Step):
         if not self.path.exists():
             return None
         labels = json.loads(self.path.read_text() or "{}")
-        if labels != context.order.labels:
+        if any(labels.get(key) != context.order.labels[key] for key in ("curso", "nodo")):
             raise errors.NameTaken(f"«{self.path.name}» es de otra persona. Elija otro nombre con --nombre.")
         return {f"{self.thing}_lista": "sí"}
 
@@ -82,7 +82,7 @@ class ScriptedProvider(Provider):
         left = tuple(sorted(path.name for path in self.cloud.glob(f"{order.name}-*")))
         return [Query(f"ls {self.cloud}", left)]
 
-    def found(self, course: str) -> Sequence[FoundNode]:
+    def found(self, search: Search) -> Sequence[FoundNode]:
         machines = self.cloud.glob("*-maquina")
         return [FoundNode(self.name, path.name.removesuffix("-maquina"), "en marcha") for path in machines]
 

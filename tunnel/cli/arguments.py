@@ -10,7 +10,7 @@ import argparse
 import difflib
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 __all__ = ["Parser"]
@@ -84,15 +84,28 @@ class Parser(argparse.ArgumentParser):
 
         An option that does not exist is told first: argparse would first miss the one that was meant.
         """
+        command = self._check(argv)
+        options, extra = self.parse_known_args(argv)
+        if extra:
+            command.error(f"sobra «{extra[0]}»")
+        return options
+
+    def leaves(self) -> Iterator[Parser]:
+        """Yield the commands that have no commands of their own."""
+        if not self.commands:
+            yield self
+        for command in self.commands.values():
+            yield from command.leaves()
+
+    def _check(self, argv: Sequence[str]) -> Parser:
+        """Refuse what no parser on the way knows; return the last one of them."""
+        if not self.commands:
+            self._refuse_unknown(argv, None)
+            return self
         place = next((index for index, word in enumerate(argv) if not word.startswith("-")), len(argv))
         command = self.commands.get(argv[place]) if place < len(argv) else None
         self._refuse_unknown(argv[:place], command)
-        if command is not None:
-            command._refuse_unknown(argv[place + 1 :], None)
-        options, extra = self.parse_known_args(argv)
-        if extra:
-            (command or self).error(f"sobra «{extra[0]}»")
-        return options
+        return self if command is None else command._check(argv[place + 1 :])
 
     def _refuse_unknown(self, words: Sequence[str], command: Parser | None) -> None:
         known = self._option_string_actions

@@ -21,7 +21,8 @@ How to write a provider
     stands for **one thing** that the provider can be asked about, and knows how to
 
     * ``find`` it: ask the provider, by a name derived from ``order.name`` alone, whether it exists *and is
-      ours* (by its labels); return what is known of it (its *facts*: address, zone, …), or None;
+      ours* (its labels ``curso`` and ``nodo`` are the order's; the others are unknown to whoever lost the
+      state); return what is known of it (its *facts*: address, zone, …), or None;
     * ``make`` it, and return its facts;
     * ``remove`` it, where gone already is as good as removed.
 

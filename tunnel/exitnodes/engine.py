@@ -6,7 +6,7 @@ between which a killed process must lose nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ __all__ = [
     "Waiting",
     "create",
     "delete",
+    "existing",
 ]
 
 
@@ -114,11 +115,19 @@ Wait = Callable[[Callable[[], Announcement | None], Order, float], Announcement]
 
 
 def create(
-    provider: Provider, order: Order, store: Store, tell: Observer, wait: Wait = readiness.wait
+    provider: Provider,
+    order: Order,
+    store: Store,
+    tell: Observer,
+    wait: Wait = readiness.wait,
+    *,
+    may_make: bool = True,
 ) -> NodeState:
     """Make what is missing of a settled order, wait for the node, write its connection file.
 
     Args:
+        may_make: False where all should be there already, made by hand or by a script: what is missing is
+            then an error.
         wait: returns the node's announcement once the node answers; another one where nodes do not boot.
 
     Raises:
@@ -133,7 +142,7 @@ def create(
         steps = provider.steps(order)
         for number, step in enumerate(steps, 1):
             tell(StepBegun(order.name, number, len(steps), step.info))
-            _do(step, context, state, store, tell)
+            _do(step, context, state, store, tell, may_make=may_make)
         tell(Waiting(order.name, provider.ready_timeout_s))
         announcement = wait(lambda: provider.announcement(context), order, provider.ready_timeout_s)
         state.url, state.public_url = announcement.url, announcement.public_url
@@ -207,6 +216,13 @@ def delete(provider: Provider, order: Order, store: Store, tell: Observer) -> tu
         return receipt, path
 
 
+def existing(provider: Provider, order: Order, facts: Mapping[str, str]) -> list[StepInfo]:
+    """Ask which things of an order exist and would be removed, in the order of their removal."""
+    context = Context(order, dict(facts))
+    steps = [step for step in reversed(provider.steps(order)) if not step.info.is_kept]
+    return [step.info for step in steps if _find(step, context) is not None]
+
+
 def _begin(state: NodeState | None, order: Order) -> NodeState:
     if state is None:
         return NodeState(order)
@@ -219,11 +235,15 @@ def _context(state: NodeState, tell: Observer) -> Context:
     return Context(state.order, state.facts, lambda text: tell(Said(name, text)))
 
 
-def _do(step: Step, context: Context, state: NodeState, store: Store, tell: Observer) -> None:
+def _do(
+    step: Step, context: Context, state: NodeState, store: Store, tell: Observer, *, may_make: bool
+) -> None:
     info, node = step.info, context.order.name
     facts = step.find(context)
     is_changed = facts is None
     if facts is None:
+        if not may_make:
+            raise NoSuchNode(f"falta {info.title} del nodo «{node}». Se hace con:\n  {info.command}")
         state.steps[info.id] = INTENDED
         store.save(state)
         tell(Intended(node, info))

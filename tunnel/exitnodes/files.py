@@ -1,21 +1,22 @@
-"""Private files, written whole or not at all."""
+"""Where things are kept: folders that only their owner can enter."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from pathlib import Path
 
-__all__ = ["home", "make_private_folder", "write_private"]
+from tunnel.state.folder import default_state_folder
+
+__all__ = ["home", "make_private_folder"]
 
 
 def home() -> Path:
-    """Return where this program keeps what it remembers (XDG base directories)."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    # "All paths set in these environment variables must be absolute" (XDG Base Directory Specification).
-    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "state"
-    return root / "tunelab"
+    """Return where this program keeps what it remembers, which is where a server keeps its CA.
+
+    Raises:
+        ConfigError: this user has no home folder.
+    """
+    return default_state_folder(os.environ)
 
 
 def make_private_folder(path: Path) -> Path:
@@ -24,19 +25,3 @@ def make_private_folder(path: Path) -> Path:
     if os.name == "posix":
         path.chmod(0o700)
     return path
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file (0600) so that a reader, or a power cut, finds the old one or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 
 from tunnel.access.tokens_file import load_tokens
-from tunnel.config import Secret
-from tunnel.exitnodes.files import make_private_folder, write_private
+from tunnel.config import Secret, parse_control_url, parse_pin
+from tunnel.connection import Connection, load_connection, write_connection
+from tunnel.exitnodes.files import make_private_folder
 from tunnel.exitnodes.model import Announcement, Order, Student
-from tunnel.secret_files import load_token
+from tunnel.secret_files import create_private_file, load_token, replace_private_file
 
-__all__ = ["Connection", "connection_path", "make_secret", "name_of", "write_connection", "write_connections"]
+__all__ = ["connection_path", "copy_connections", "make_secret", "name_of", "write_connections"]
 
 _TOKEN_BYTES = 32
 _DEFAULT_DOMAIN = "example"  # RFC 2606: nobody's, and so for the Host header and for /etc/hosts
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What a client needs to reach a node, as ``tunnel client --conexion`` reads it."""
-
-    url: str
-    token: Secret
-    pin: str
-    public_url: str
 
 
 def make_secret(order: Order) -> None:
@@ -38,8 +28,7 @@ def make_secret(order: Order) -> None:
     """
     path = order.secret_file
     if not order.is_shared:
-        if not path.exists():
-            write_private(path, secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+        create_private_file(path, secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
         return
     known = {entry.label: entry.secret for entry in load_tokens(path)} if path.exists() else {}
     if set(known) >= {student.slug for student in order.students}:
@@ -56,7 +45,7 @@ def make_secret(order: Order) -> None:
         table.add("names", [name_of(order, student)])
         tables.append(table)
     document.append("token", tables)
-    write_private(path, tomlkit.dumps(document))
+    replace_private_file(path, tomlkit.dumps(document))
 
 
 def name_of(order: Order, student: Student) -> str:
@@ -86,18 +75,22 @@ def write_connections(order: Order, announcement: Announcement) -> None:
         write_connection(path, _connection(announcement, tokens[student.slug]))
 
 
-def write_connection(path: Path, connection: Connection) -> None:
-    """Write a connection file (0600), whole or not at all."""
-    import tomlkit
+def copy_connections(order: Order, destination: Path) -> None:
+    """Write the connection file to ``destination`` too; of a shared node, each student's into that folder.
 
-    document = tomlkit.document()
-    document.add("version", 1)
-    document.add("url", connection.url)
-    document.add("token", connection.token.reveal())
-    document.add("pin", connection.pin)
-    document.add("public_url", connection.public_url)
-    write_private(path, tomlkit.dumps(document))
+    Raises:
+        ConfigError: what is there is no connection file; it is left as it is.
+        FileUnusable: it cannot be written.
+    """
+    if not order.is_shared:
+        write_connection(destination, load_connection(order.connection_file))
+        return
+    destination.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for student in order.students:
+        path = connection_path(order, student)
+        write_connection(destination / path.name, load_connection(path))
 
 
 def _connection(announcement: Announcement, token: Secret) -> Connection:
-    return Connection(announcement.url, token, announcement.pin, announcement.public_url)
+    trust = parse_pin(announcement.pin)
+    return Connection(parse_control_url(announcement.url), token, trust, announcement.public_url)

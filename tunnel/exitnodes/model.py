@@ -16,6 +16,7 @@ __all__ = [
     "Order",
     "Plan",
     "Query",
+    "Search",
     "StepInfo",
     "Student",
 ]
@@ -89,6 +90,7 @@ class StepInfo:
     call: str = ""  # the call, where the provider is an API
     probe: tuple[str, ...] = ()  # a command that ends with 0 if the thing exists already
     undo: tuple[str, ...] = ()  # the exact command that removes it
+    folder: str = ""  # where these commands are run; empty: anywhere
     prices: tuple[str, ...] = ()  # keys of prices.toml
     script: str = ""  # bash, in place of what is derived from probe and argv
     is_kept: bool = False  # removal leaves it alone: it was there before, or serves others
@@ -96,12 +98,30 @@ class StepInfo:
     @property
     def command(self) -> str:
         """The command as a person copies it into a shell, or the call."""
-        return shlex.join(self.argv) if self.argv else self.call
+        return self._shell(self.argv) if self.argv else self.call
 
     @property
     def undo_command(self) -> str:
         """The command that removes it, as a person copies it."""
-        return shlex.join(self.undo)
+        return self._shell(self.undo)
+
+    def _shell(self, argv: tuple[str, ...]) -> str:
+        if not argv:
+            return ""
+        where = f"cd {shlex.quote(self.folder)} && " if self.folder else ""
+        return where + shlex.join(argv)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What nodes are looked for, wherever they were made from."""
+
+    course: str = "tunelab"
+    options: tuple[tuple[str, str], ...] = ()  # the provider's own, as in an order
+
+    def option(self, name: str, default: str = "") -> str:
+        """Return the provider's own option ``name``."""
+        return dict(self.options).get(name, default)
 
 
 @dataclass(frozen=True, slots=True)

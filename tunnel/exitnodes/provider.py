@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tunnel.exitnodes.errors import BadOrder
-from tunnel.exitnodes.model import Announcement, Facts, FoundNode, Order, Plan, Query, StepInfo
+from tunnel.exitnodes.model import Announcement, Facts, FoundNode, Order, Plan, Query, Search, StepInfo
 
 __all__ = ["Context", "Provider", "Step"]
 
@@ -69,7 +69,8 @@ class Provider(ABC):
     def settle(self, order: Order) -> Order:
         """Return the order with every choice made that was left open: region, ports, project.
 
-        Called once for a new node; what it returns is recorded.
+        Called once for a new node, before ``check``; what it returns is recorded.  It also serves to show
+        a plan to somebody who has no account yet: it asks nobody what needs one.
 
         Raises:
             BadOrder: what is asked cannot be had from this provider.
@@ -116,8 +117,11 @@ class Provider(ABC):
         """Ask the provider, by label and by name, what is left of an order."""
 
     @abstractmethod
-    def found(self, course: str) -> Sequence[FoundNode]:
-        """Return the nodes of a course that the provider knows, by label; no state is needed."""
+    def found(self, search: Search) -> Sequence[FoundNode]:
+        """Return the nodes of a course that the provider knows, by label; no state is needed.
+
+        One that was shut down or stopped but still exists, or still costs, is one of them.
+        """
 
     def ssh(self, context: Context, command: Sequence[str]) -> list[str]:
         """Return the argv that opens a shell on the node, or runs ``command`` there.

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunnel.exitnodes.files import make_private_folder, write_private
+from tunnel.exitnodes.files import make_private_folder
 from tunnel.exitnodes.model import Query
+from tunnel.secret_files import replace_private_file
 
 __all__ = ["Receipt", "write_receipt"]
 
@@ -54,5 +55,5 @@ def write_receipt(receipt: Receipt, folder: Path) -> Path:
     stem = f"{receipt.provider}-{receipt.name}-{receipt.removed_at.replace(':', '').replace('-', '')}"
     taken: Sequence[Path] = list(folder.glob(f"{stem}*.json"))
     path = folder / (f"{stem}-{len(taken) + 1}.json" if taken else f"{stem}.json")
-    write_private(path, receipt.to_json())
+    replace_private_file(path, receipt.to_json())
     return path

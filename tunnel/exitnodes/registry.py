@@ -5,27 +5,34 @@ from __future__ import annotations
 import difflib
 import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tunnel.exitnodes.errors import BadOrder
-from tunnel.exitnodes.provider import Provider
+
+if TYPE_CHECKING:
+    from tunnel.exitnodes.provider import Provider
 
 __all__ = ["OPTIONS", "PROVIDERS", "ProviderOption", "load_provider"]
 
 # Name → "module:class".  Nothing of a provider, nor of what it needs, is imported before it is asked for.
-PROVIDERS: dict[str, str] = {}
+PROVIDERS: dict[str, str] = {
+    "local": "tunnel.exitnodes.local.provider:LocalProvider",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderOption:
-    """An option of ``create`` that only some providers know; the rest refuse it.
+    """An option that only some providers know; the rest refuse it.
 
-    Its value arrives as ``order.option(flag without "--")``; a switch's is ``"sí"``.
+    Its value arrives as ``order.option(flag without "--")``; a switch's is ``"sí"``.  One with which nodes
+    are found again (a project, say) is taken by every verb, any other by ``create`` alone.
     """
 
     flag: str
     help: str
     providers: tuple[str, ...]
     metavar: str = ""  # empty: a switch
+    is_for_all_verbs: bool = False
 
     @property
     def name(self) -> str:

@@ -20,10 +20,11 @@ from typing import Any
 
 from tunnel.exitnodes import locks
 from tunnel.exitnodes.errors import NodeBusy, StateDamaged
-from tunnel.exitnodes.files import home, make_private_folder, write_private
+from tunnel.exitnodes.files import home, make_private_folder
 from tunnel.exitnodes.model import Order, Student
 from tunnel.exitnodes.naming import check_name
 from tunnel.os_errors import describe_os_error
+from tunnel.secret_files import replace_private_file
 
 __all__ = ["DONE", "INTENDED", "READY", "REMOVING", "WORKING", "NodeState", "Store", "now"]
 
@@ -115,7 +116,7 @@ class Store:
 
     def save(self, state: NodeState) -> None:
         """Record ``state``; on return it is on disk."""
-        write_private(state.order.folder / _FILE, state.to_json())
+        replace_private_file(state.order.folder / _FILE, state.to_json())
 
     def all(self) -> list[NodeState]:
         """Return every recorded node.  Raises StateDamaged."""

@@ -11,7 +11,9 @@ from tests.tunnel.unit.kit import assert_spanish
 from tunnel import __version__
 from tunnel.cli import build_parser
 
-COMMANDS = ["server", "client", "token"]
+VERBS = ["create", "delete", "list", "show", "cost", "ssh", "logs"]
+ALONE = ["server", "client", "token", *(f"exit-node {verb}" for verb in VERBS)]
+COMMANDS = [*ALONE, "exit-node"]
 SECRET = "un-token-que-nadie-debe-ver"
 
 
@@ -19,7 +21,9 @@ SECRET = "un-token-que-nadie-debe-ver"
 
 
 @pytest.mark.parametrize("option", ["-h", "--help", "--ayuda"])
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda words: " ".join(words))
+@pytest.mark.parametrize(
+    "command", [[], *(name.split() for name in COMMANDS)], ids=lambda words: " ".join(words)
+)
 def test_help_goes_to_stdout_and_is_spanish(run: Run, command: list[str], option: str) -> None:
     outcome = run(*command, option)
     assert (outcome.code, outcome.err) == (0, "")
@@ -31,7 +35,7 @@ def test_help_goes_to_stdout_and_is_spanish(run: Run, command: list[str], option
 def test_help_lists_every_command_and_the_two_steps(run: Run) -> None:
     text = run("--help").out
     assert "\nórdenes:\n" in text
-    for name in COMMANDS:
+    for name in ("server", "client", "token", "exit-node"):
         assert re.search(rf"^    {name} +\S.{{10}}", text, re.MULTILINE)
     assert re.findall(r"^  tunnel (\w+) .*conexion|^  tunnel (\w+) --auto-tls", text, re.MULTILINE) == [
         ("", "server"),
@@ -39,10 +43,19 @@ def test_help_lists_every_command_and_the_two_steps(run: Run) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_help_lists_every_verb_of_exit_nodes(run: Run) -> None:
+    text = run("exit-node", "--help").out
+    for verb in VERBS:
+        assert re.search(rf"^    {verb} +\S.{{10}}", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ALONE)
 def test_help_explains_every_option(run: Run, command: str) -> None:
-    text = " ".join(run(command, "--help").out.split())
-    actions = build_parser().commands[command]._actions
+    text = " ".join(run(*command.split(), "--help").out.split())
+    parser = build_parser()
+    for name in command.split():
+        parser = parser.commands[name]
+    actions = parser._actions
     assert len(actions) >= 3
     for action in actions:
         assert action.help
@@ -52,7 +65,9 @@ def test_help_explains_every_option(run: Run, command: str) -> None:
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 300])
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda words: " ".join(words))
+@pytest.mark.parametrize(
+    "command", [[], *(name.split() for name in COMMANDS)], ids=lambda words: " ".join(words)
+)
 def test_help_fits_the_terminal_and_a_hundred_columns(
     run: Run, monkeypatch: pytest.MonkeyPatch, command: list[str], columns: int
 ) -> None:
@@ -60,7 +75,7 @@ def test_help_fits_the_terminal_and_a_hundred_columns(
     lines = run(*command, "--help").out.splitlines()
     assert len(lines) > 5
     assert max(map(len, lines)) <= 100
-    if columns >= 60 and command:  # the steps in the first help are laid out by hand
+    if columns >= 60 and command not in ([], ["exit-node"]):  # laid out by hand
         assert max(map(len, lines)) <= columns
 
 
@@ -75,13 +90,14 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "tunnel: falta la orden; las hay: server, client, token."),
-        ("serve", "tunnel: «serve» no es una orden; las hay: server, client, token. ¿Quiso decir server?"),
-        ("cliente --url x", "tunnel: «cliente» no es una orden; las hay: server, client, token. "
+        ("", "tunnel: falta la orden; las hay: server, client, token, exit-node."),
+        ("serve", "tunnel: «serve» no es una orden; las hay: server, client, token, exit-node. "
+         "¿Quiso decir server?"),
+        ("cliente --url x", "tunnel: «cliente» no es una orden; las hay: server, client, token, exit-node. "
          "¿Quiso decir client?"),
-        ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token."),
-        ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token."),
-        ("SERVER", "tunnel: «SERVER» no es una orden; las hay: server, client, token."),
+        ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token, exit-node."),
+        ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token, exit-node."),
+        ("SERVER", "tunnel: «SERVER» no es una orden; las hay: server, client, token, exit-node."),
         ("--prot 1", "tunnel: no existe la opción --prot."),
         ("--json server", "tunnel: --json va después de la orden: tunnel server --json."),
         ("server --prot 1", "tunnel server: no existe la opción --prot. ¿Quiso decir --port?"),
@@ -103,6 +119,22 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
         ("client --url ws://a", "tunnel client: falta --upstream."),
         ("client --ulr ws://a --upstream b", "tunnel client: no existe la opción --ulr. ¿Quiso decir --url?"),
         ("client --url ws://a --upstream", "tunnel client: --upstream necesita un valor."),
+        ("exit-node", "tunnel exit-node: falta la orden; las hay: create, delete, list, show, cost, ssh, "
+         "logs."),
+        ("exit-node creat", "tunnel exit-node: «creat» no es una orden; las hay: create, delete, list, show, "
+         "cost, ssh, logs. ¿Quiso decir create?"),
+        ("exit-node create", "tunnel exit-node create: falta --provider."),
+        ("exit-node create --providr local", "tunnel exit-node create: no existe la opción --providr. "
+         "¿Quiso decir --provider?"),
+        ("exit-node --si create", "tunnel exit-node: --si va después de la orden: tunnel exit-node create "
+         "--si."),
+        ("exit-node create --provider local --duracion 4", "tunnel exit-node create: --duracion: «4» no es "
+         "un tiempo de un minuto a 30 días: 90m, 4h, 2d."),
+        ("exit-node create --provider local --tcp 80,x", "tunnel exit-node create: --tcp: «x» no es un "
+         "puerto: va de 1 a 65535."),
+        ("exit-node create --provider local --source-ranges casa", "tunnel exit-node create: "
+         "--source-ranges: «casa» no es una red: se escriben así: 203.0.113.0/24, o una sola dirección."),
+        ("exit-node delete a b", "tunnel exit-node delete: sobra «b»."),
         ("token --salid x", "tunnel token: no existe la opción --salid. ¿Quiso decir --salida?"),
         ("token --json", "tunnel token: no existe la opción --json."),
     ],
