@@ -55,6 +55,11 @@ class RoutingTable(Generic[H]):
                 return name
         return None
 
+    def is_held_by(self, names: tuple[str, ...], key_id: str) -> bool:
+        """Whether a client with this token holds one of ``names``, itself and not by ``*``."""
+        routes = map(self._routes.get, names)
+        return any(route is not None and route.holder.key_id == key_id for route in routes)
+
     def claim(self, names: tuple[str, ...], holder: H) -> list[H]:
         """Give ``names`` to ``holder``.
 

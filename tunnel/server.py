@@ -52,7 +52,7 @@ class TunnelServer:
     """An exit node.  ``start`` binds both planes, ``drain`` stops gracefully, ``close`` at once.
 
     Args:
-        clock: returns the Unix time; certificates end by it.
+        clock: returns the Unix time; certificates and tokens end by it.
 
     Raises:
         ConfigError: its tokens file cannot be used, or a file of its TLS.
@@ -70,7 +70,7 @@ class TunnelServer:
         self.trusted_proxies = config.trusted_proxies
         self.is_draining = False
         self.routes: RoutingTable[ConnectedClient] = RoutingTable()
-        self.access = AccessKeeper(config.token, config.tokens_file)
+        self.access = AccessKeeper(config.token, config.tokens_file, clock)
         self.on_event = on_event
         self.data_port = 0
         self.control_port = 0
@@ -265,8 +265,7 @@ class TunnelServer:
         """Whether one more client may come, or this one comes back for what it has."""
         if self._open_clients < self.config.client_limits.max_clients:
             return True
-        routes = filter(None, map(self.routes.find, names))
-        return any(route.holder.key_id == key_id for route in routes)
+        return self.routes.is_held_by(names, key_id)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()

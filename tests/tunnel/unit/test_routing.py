@@ -113,6 +113,16 @@ def test_the_catch_all_of_one_does_not_keep_others_from_names_of_their_own(
     assert table.held_by_others(("*",), "k2") == "*"
 
 
+def test_a_token_s_own_names_are_told_from_those_that_its_catch_all_would_take(
+    table: RoutingTable[Client],
+) -> None:
+    table.claim(("*", "a.example"), Client("k1"))
+    assert table.is_held_by(("b.example", "a.example"), "k1")
+    assert table.is_held_by(("*",), "k1")
+    assert not table.is_held_by(("b.example",), "k1")
+    assert not table.is_held_by(("a.example",), "k2")
+
+
 # ── known names ──────────────────────────────────────────────────────────────────────────────────
 
 
