@@ -20,7 +20,14 @@ from support.guide import (
 from support.requirements import refuse, require_program
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.es.md", "README.md", "docs/ordenes.md", "docs/varios-clientes.md", "docs/limites.md"]
+DOCUMENTS = [
+    "README.es.md",
+    "README.md",
+    "docs/ordenes.md",
+    "docs/varios-clientes.md",
+    "docs/enlace-cifrado.md",
+    "docs/limites.md",
+]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 
 
@@ -41,7 +48,8 @@ def test_each_command_prints_what_the_document_shows(name, tmp_path, pytestconfi
         (tmp_path / shared).symlink_to(ROOT / shared)
     # A terminal of its own, where a program shows colours and progress only if it is asked to: it is not.
     environment = os.environ | {"HOME": str(tmp_path), "TERM": "dumb", "LC_ALL": "C.UTF-8"}
-    environment.pop("VIRTUAL_ENV", None)
+    for variable in ("VIRTUAL_ENV", "XDG_STATE_HOME", "STATE_DIRECTORY", "TUNELAB_TOKEN"):
+        environment.pop(variable, None)
     update = pytestconfig.getoption("--actualizar-guia")
     outputs: list[tuple[Command, list[str]]] = []
     with reader_in(tmp_path, environment) as reader:

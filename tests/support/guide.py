@@ -24,6 +24,7 @@ MASKS = (
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "00:00:00"),
     (re.compile(r"^Date: .*"), "Date: (now)"),
     (re.compile(r"\bcurl/[\d.]+"), "curl/0"),
+    (re.compile(r"sha256:[0-9a-f]{64}"), "sha256:(any)"),
     (re.compile(r"127\.0\.0\.1:(?!5000|8000|8123)\d{4,5}\b"), "127.0.0.1:(any)"),
 )
 

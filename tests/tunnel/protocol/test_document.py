@@ -21,7 +21,14 @@ from tunnel.http.errors import BadMessage
 from tunnel.http.fields import CONNECTION_FIELDS, request_fields, response_fields
 from tunnel.http.head import parse_request_head, parse_response_head
 from tunnel.http.wire import decode_head, decode_open, encode_head, encode_open
-from tunnel.protocol.auth import agent_proof, exit_node_proof, key_id
+from tunnel.protocol.auth import (
+    KEY_ID_HEX_DIGITS,
+    NONCE_BYTES,
+    agent_proof,
+    ca_proof,
+    exit_node_proof,
+    key_id,
+)
 from tunnel.protocol.errors import CloseCode, ProtocolViolation, ResetCode
 from tunnel.protocol.flow import MAX_GROWTH_BYTES, MAX_STREAMS, MAX_WINDOW_BYTES
 from tunnel.protocol.frames import HEADER, FrameDecoder, FrameType
@@ -95,6 +102,8 @@ def test_the_vectors_follow_from_the_description() -> None:
         sha256("tunelab.v1 agent") + sha256(v["HELLO"]) + sha256(v["CHALLENGE"]) + sha256(v["claim"])
     )
     assert v["CLAIM"] == v["agent proof"] + v["claim"]
+    certificate = hashlib.sha256(bytes.fromhex(v["CA"])).digest()
+    assert v["CA proof"] == mac(sha256("tunelab.v1 ca") + sha256(v["CA nonce"]) + certificate)
 
 
 def test_the_vectors_are_what_the_code_computes() -> None:
@@ -106,6 +115,7 @@ def test_the_vectors_are_what_the_code_computes() -> None:
     proof = agent_proof(v["token"], v["HELLO"].encode(), v["CHALLENGE"].encode(), v["claim"].encode())
     assert proof == v["agent proof"]
     assert Claim.decode(v["claim"].encode()) == Claim(("todo.example",))
+    assert ca_proof(v["token"], v["CA nonce"], bytes.fromhex(v["CA"])) == v["CA proof"]
 
 
 # ── the tables ───────────────────────────────────────────────────────────────────────────────────
@@ -192,6 +202,10 @@ def test_the_limits_in_the_text_are_the_codes() -> None:
     for words in (
         f"`ws://HOST:PORT{link.CONTROL_PATH}`",
         f"subprotocol `{link.SUBPROTOCOL}`",
+        f"GET {link.CA_PATH} HTTP/1.1",
+        f"{link.KEY_ID_FIELD}: key id, hex, {KEY_ID_HEX_DIGITS}",
+        f"{link.NONCE_FIELD}: {NONCE_BYTES} random bytes",
+        f"{link.PROOF_FIELD}: hex, 64",
         f"A message is at most 1 MiB ({link.MAX_MESSAGE_BYTES:,} bytes)",
         f"within {HANDSHAKE_TIMEOUT_S:g} seconds",
         f"never opens more than {MAX_STREAMS}",
