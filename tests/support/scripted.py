@@ -1,7 +1,8 @@
 """A provider whose things are files in a folder: quick, whole, and with faults that a test asks for.
 
 The folder stands for the cloud: it outlives the process that works with it, and it can be looked at from
-outside.  ``fallas/STEP`` in it makes that step fail, with the kind of error that the file names.
+outside.  ``fallas/STEP`` in it makes that step fail, with the kind of error that the file names; or wait,
+if it is a pipe, until something is written there.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class FileStep(Step):
 
     def _fail(self) -> None:
         fault = self.cloud / "fallas" / self.thing
-        if fault.exists():
+        if fault.is_fifo():
+            fault.read_text()  # until somebody writes, or for ever
+        elif fault.exists():
             raise getattr(errors, fault.read_text().strip())("el proveedor dijo que no")
 
 

@@ -42,6 +42,8 @@ How to write a provider
     ``survivors`` asks, apart from the steps, by label *and* by name, what is left; its questions and
     answers go into the receipt.  ``found`` lists the nodes by label, even with no state.
 
+    With a roster one provider object works for several nodes at once, in threads; ``check`` is asked once.
+
     Errors: raise the kinds of ``errors``; translate the provider's words into them in one place.
 
 The life of a step

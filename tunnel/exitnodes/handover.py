@@ -12,7 +12,7 @@ from tunnel.exitnodes.files import make_private_folder
 from tunnel.exitnodes.model import Announcement, Order, Student
 from tunnel.secret_files import create_private_file, load_token, replace_private_file
 
-__all__ = ["connection_path", "copy_connections", "make_secret", "name_of", "write_connections"]
+__all__ = ["a_token", "connection_path", "copy_connections", "make_secret", "name_of", "write_connections"]
 
 _TOKEN_BYTES = 32
 _DEFAULT_DOMAIN = "example"  # RFC 2606: nobody's, and so for the Host header and for /etc/hosts
@@ -48,6 +48,15 @@ def make_secret(order: Order) -> None:
     replace_private_file(path, tomlkit.dumps(document))
 
 
+def a_token(order: Order) -> Secret:
+    """Return the node's token; of a shared node, one of them.
+
+    Raises:
+        ConfigError: the file is not there, is damaged, or others can read it.
+    """
+    return load_tokens(order.secret_file)[0].secret if order.is_shared else load_token(order.secret_file, {})
+
+
 def name_of(order: Order, student: Student) -> str:
     """Return the name that visitors call a student's service by, on a shared node."""
     return f"{student.slug}.{order.option('dominio', _DEFAULT_DOMAIN)}"
@@ -65,7 +74,7 @@ def write_connections(order: Order, announcement: Announcement) -> None:
         ConfigError: the secret of an earlier run is damaged, or others can read it.
     """
     if not order.is_shared:
-        token = announcement.token or load_token(order.secret_file, {})
+        token = announcement.token or a_token(order)
         write_connection(order.connection_file, _connection(announcement, token))
         return
     tokens = {entry.label: entry.secret for entry in load_tokens(order.secret_file)}

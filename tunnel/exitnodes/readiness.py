@@ -3,7 +3,7 @@
 The announcement came over a channel that the provider vouches for; what answers at the address is checked
 against it.  The certificate authority is fetched from the control plane over a connection that verifies
 nothing and carries nothing, compared with the pin, and then trusted alone for a connection that verifies
-everything: PROTOCOL.md, "The certificate authority".
+everything; that the node knows the token is proven on the way (PROTOCOL.md, section 2.1).
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import secrets
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from tunnel.config import Secret
 from tunnel.exitnodes.errors import NotReady, UntrustedNode
+from tunnel.exitnodes.handover import a_token
 from tunnel.exitnodes.model import Announcement, Order
+from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
 
 __all__ = ["check", "wait"]
 
@@ -41,20 +45,27 @@ def wait(
     Raises:
         NotReady: that did not come about within ``timeout_s``.
         UntrustedNode: something else answers.
+        ConfigError: the node's secret is damaged, or others can read it.
     """
     deadline = clock() + timeout_s
     reason = "no ha anunciado su certificado"
+    suspect: UntrustedNode | None = None
     attempt = 0
     while True:
         announced = announcement()
         if announced is not None:
             try:
-                check(announced)
+                check(announced, announced.token or a_token(order))
                 return announced
+            except UntrustedNode as error:
+                # Once more: a server that found its port taken may only be about to say so.
+                if suspect is not None:
+                    raise
+                suspect = error
             except (OSError, http.client.HTTPException) as error:
                 reason = f"no contesta en {announced.url} ni en {announced.public_url} ({error})"
         if clock() >= deadline:
-            raise NotReady(
+            raise suspect or NotReady(
                 f"el nodo «{order.name}» no quedó listo en {timeout_s:.0f} segundos: {reason}. Lo hecho está "
                 f"anotado: repita la orden para seguir esperando, mire qué escribió con «tunnel exit-node "
                 f"logs {order.name}», o quítelo con «tunnel exit-node delete {order.name}»."
@@ -63,31 +74,37 @@ def wait(
         attempt += 1
 
 
-def check(announced: Announcement) -> None:
+def check(announced: Announcement, token: Secret) -> None:
     """Ask the node once.
+
+    Args:
+        token: one that the node should know.
 
     Raises:
         OSError, http.client.HTTPException: it does not answer.
-        UntrustedNode: it answers with another certificate than it announced.
+        UntrustedNode: it answers with another certificate than it announced, or does not know the token.
     """
-    _check_control(announced)
+    _check_control(announced, token.reveal())
     _check_public(announced)
 
 
-def _check_control(announced: Announcement) -> None:
+def _check_control(announced: Announcement, token: str) -> None:
     host, port = _place(announced.url)
-    if not announced.pin.startswith("sha256:"):  # the agent has the node prove its authority by the token
-        socket.create_connection((host, port), _TIMEOUT_S).close()
-        return
-    authority = _fetch_authority(host, port)
-    pem = authority.decode("ascii", "replace")
+    nonce = secrets.token_hex(NONCE_BYTES)
+    pem, proof = _fetch_authority(host, port, {"Tunelab-Key-Id": key_id(token), "Tunelab-Nonce": nonce})
     try:
-        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+        certificate = ssl.PEM_cert_to_DER_cert(pem)
     except ValueError:
         raise UntrustedNode(_not_ours(host, port)) from None
-    if f"sha256:{digest}" != announced.pin:
+    # Where the pin is "token", what follows is all that proves the authority.
+    if announced.pin != "token" and announced.pin != f"sha256:{hashlib.sha256(certificate).hexdigest()}":
         raise UntrustedNode(_not_ours(host, port))
-    context = ssl.create_default_context(cadata=pem)  # this authority, and no other
+    if not proofs_equal(ca_proof(token, nonce, certificate), proof):
+        raise UntrustedNode(
+            f"el nodo que contesta en {host}, puerto {port}, no conoce el token que está anotado aquí: es de "
+            "otra vez, y lo anotado se perdió. Bórrelo y créelo de nuevo."
+        )
+    context = ssl.create_default_context(cadata=certificate)  # this authority, and no other
     try:
         with (
             socket.create_connection((host, port), _TIMEOUT_S) as plain,
@@ -115,17 +132,20 @@ def _place(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or {"wss": 443, "ws": 80, "http": 80}[parts.scheme]
 
 
-def _fetch_authority(host: str, port: int) -> bytes:
+def _fetch_authority(host: str, port: int, fields: dict[str, str]) -> tuple[str, str]:
+    """Return the certificate (PEM) that is offered, and the proof that it is the node's; "" for none."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # what comes is compared with the pin, and nothing secret is sent
     connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
     with contextlib.closing(connection):
-        connection.request("GET", _AUTHORITY_PATH)
+        connection.request("GET", _AUTHORITY_PATH, headers=fields)
         answer = connection.getresponse()
         if answer.status != 200:
             raise http.client.HTTPException(f"HTTP {answer.status}")
-        return answer.read(_MAX_ANSWER_BYTES)
+        return answer.read(_MAX_ANSWER_BYTES).decode("ascii", "replace"), answer.getheader(
+            "Tunelab-Proof", ""
+        )
 
 
 def _not_ours(host: str, port: int) -> str:

@@ -71,8 +71,7 @@ def create(options: argparse.Namespace, students: Sequence[Student]) -> int:
     console.say("\n".join(cost_lines(keys, orders[0].duration_s)))
     if options.plan:
         return 0
-    for order in orders:
-        provider.check(order)
+    provider.check(orders[0])  # what it asks is the same for all of them
     if not console.confirm(f"¿Creo los {len(orders)}?", options.si):
         console.say("No se creó nada.")
         return 1
@@ -124,8 +123,8 @@ def delete(options: argparse.Namespace, students: Sequence[Student]) -> int:
     console.say(f"Se van a borrar {len(orders)} nodos, con todo lo suyo:")
     for order in orders:
         console.say(f"  {order.name} ({order.provider})")
-    for order in orders:
-        providers[order.provider].check(order)
+    for name, used in providers.items():
+        used.check(next(order for order in orders if order.provider == name))
     if not console.confirm(f"¿Borro los {len(orders)}?", options.si):
         console.say("No se borró nada.")
         return 1
@@ -154,7 +153,7 @@ def _run(jobs: Sequence[_Job], at_once: int, stop: threading.Event, console: Con
             for future in as_completed(futures):
                 future.result()
                 job = futures[future]
-                board.ended(job.order.name, f"NO: {job.error}" if job.error else done)
+                board.ended(job.order.name, f"falló: {job.error}" if job.error else done)
         except KeyboardInterrupt:
             stop.set()
             for future in futures:

@@ -169,7 +169,7 @@ def settled(order: Order, options: argparse.Namespace, provider: Provider, store
         **{f"--{name}": (value, value, recorded.option(name)) for name, value in order.options},
     }
     for flag, (given, new, former) in asked.items():
-        if given is not None and new != former:
+        if given not in (None, 0) and new != former:  # port 0 is any
             was = ",".join(map(str, former)) if isinstance(former, tuple) else former or "ninguna"
             raise BadOrder(
                 f"el nodo «{order.name}» ya existe, o quedó a medias, con otro valor de {flag}: {was}. Para "

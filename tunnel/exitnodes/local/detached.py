@@ -5,8 +5,8 @@ its output in ``FOLDER/registro.log``, and returns at once; when it runs already
 
 That it runs is told by a lock that the process itself holds (``FOLDER/candado-proceso``), and that the
 system takes back at its end, however it ends: no process is mistaken for another that got its number.
-Who is signalled is read from ``FOLDER/proceso.json``: number and start time, written by the process that
-becomes the command.
+Who is signalled is read from ``FOLDER/proceso.json``: number, start time and command, written by the process
+that becomes the command.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tunnel.exitnodes import locks
 from tunnel.exitnodes.errors import ProviderFailed
 from tunnel.secret_files import replace_private_file
 
-__all__ = ["is_running", "log_path", "main", "start", "stop"]
+__all__ = ["is_running", "log_path", "main", "running_command", "start", "stop"]
 
 _LOCK = "candado-proceso"
 _RECORD = "proceso.json"
@@ -46,6 +46,13 @@ def log_path(folder: Path) -> Path:
 def is_running(folder: Path) -> bool:
     """Whether the command that was started in ``folder`` runs."""
     return locks.is_held(folder / _LOCK)
+
+
+def running_command(folder: Path) -> list[str]:
+    """Return the command that was started in ``folder`` and runs; nothing where none does."""
+    if not is_running(folder) or _own_pid(folder) is None:
+        return []
+    return [str(word) for word in json.loads((folder / _RECORD).read_text(encoding="utf-8"))["command"]]
 
 
 def start(folder: Path, command: Sequence[str]) -> bool:
@@ -85,9 +92,8 @@ def _become(folder: Path, command: Sequence[str]) -> NoReturn:
     log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for target, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, target)
-    replace_private_file(
-        folder / _RECORD, json.dumps({"pid": os.getpid(), "started": _started(os.getpid())}) + "\n"
-    )
+    record = {"pid": os.getpid(), "started": _started(os.getpid()), "command": list(command)}
+    replace_private_file(folder / _RECORD, json.dumps(record) + "\n")
     os.set_inheritable(lock, True)  # the command holds it to its end
     os.execvp(command[0], list(command))  # noqa: S606 - no shell is wanted
 

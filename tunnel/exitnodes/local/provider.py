@@ -22,6 +22,7 @@ __all__ = ["LocalProvider"]
 
 _HOST = "127.0.0.1"
 _LOG_TAIL_CHARACTERS = 1500
+_TRIES = 20
 
 
 class LocalProvider(Provider):
@@ -31,6 +32,9 @@ class LocalProvider(Provider):
     title = "un proceso en esta máquina"
     ready_timeout_s = 30.0
 
+    def __init__(self) -> None:
+        self._promised: set[int] = set()  # to the nodes of a class, of which none listens yet
+
     def check(self, order: Order) -> None:
         if os.name != "posix":
             raise BadOrder(
@@ -39,19 +43,21 @@ class LocalProvider(Provider):
             )
 
     def settle(self, order: Order) -> Order:
-        data_port = _free_port(order.data_port, taken=0)
-        return replace(
-            order,
-            data_port=data_port,
-            control_port=_free_port(order.control_port, taken=data_port),
-            duration_s=0,
-        )
+        # A taken one is stepped aside from, unless the node itself has it; the plan tells.
+        own = dict(word.split("=", 1) for word in detached.running_command(order.folder) if "=" in word)
+        data_port = int(own.get("--port", 0)) or self._free_port(order.data_port)
+        control_port = int(own.get("--control-port", 0)) or self._free_port(order.control_port)
+        return replace(order, data_port=data_port, control_port=control_port, duration_s=0)
 
     def steps(self, order: Order) -> Sequence[Step]:
         return [_ProcessStep(order)]
 
     def notes(self, order: Order) -> tuple[str, ...]:
-        notes = ["Solo se llega a él desde esta máquina, y sigue en marcha hasta que lo borre o la apague."]
+        notes = [
+            f"Los visitantes llegan por el puerto {order.data_port}, su cliente por el {order.control_port}, y "
+            "solo desde esta máquina.",
+            "Sigue en marcha hasta que lo borre o apague la máquina.",
+        ]
         if order.tcp_ports or order.source_ranges:
             notes.append("En esta máquina no hay cortafuegos que abrir: --tcp y --source-ranges sobran.")
         return tuple(notes)
@@ -90,6 +96,21 @@ class LocalProvider(Provider):
             if detached.log_path(folder).exists()
         ]
 
+    def _free_port(self, wanted: int) -> int:
+        """Return ``wanted`` if it is free, or else one that is."""
+        for port in (wanted, *[0] * _TRIES):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((_HOST, port))
+                except OSError:
+                    continue
+                found: int = probe.getsockname()[1]
+            if found not in self._promised:
+                self._promised.add(found)
+                return found
+        raise Unavailable("en esta máquina no se encontró un puerto libre.")
+
     def ssh(self, context: Context, command: Sequence[str]) -> list[str]:
         raise BadOrder("un nodo «local» corre en esta misma máquina: no hay a dónde entrar.")
 
@@ -121,7 +142,7 @@ class _ProcessStep(Step):
                 "--auto-tls",
                 f"--state-dir={_state_folder(order)}",
                 f"{secret}={order.secret_file}",
-                f"--conexion={order.connection_file}",
+                *([] if order.is_shared else [f"--conexion={order.connection_file}"]),
             ),
             prices=("local",),
         )
@@ -152,18 +173,3 @@ def _tail(folder: Path) -> str:
     except OSError:
         return "(nada)"
     return text[-_LOG_TAIL_CHARACTERS:].strip() or "(nada)"
-
-
-def _free_port(wanted: int, taken: int) -> int:
-    """Return ``wanted`` if it is free, or else one that is."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_HOST, port))
-            except OSError:
-                continue
-            found: int = probe.getsockname()[1]
-            if found != taken:
-                return found
-    raise Unavailable("esta máquina no tiene un puerto libre.")
