@@ -137,7 +137,8 @@ def create(
     with store.locked(order.folder):
         state = _begin(store.load(order.folder), order)
         store.save(state)
-        handover.make_secret(order)
+        if not provider.brings_secret:
+            handover.make_secret(order)
         context = _context(state, tell)
         steps = provider.steps(order)
         for number, step in enumerate(steps, 1):

@@ -90,7 +90,6 @@ class StepInfo:
     call: str = ""  # the call, where the provider is an API
     probe: tuple[str, ...] = ()  # a command that ends with 0 if the thing exists already
     undo: tuple[str, ...] = ()  # the exact command that removes it
-    folder: str = ""  # where these commands are run; empty: anywhere
     prices: tuple[str, ...] = ()  # keys of prices.toml
     script: str = ""  # bash, in place of what is derived from probe and argv
     is_kept: bool = False  # removal leaves it alone: it was there before, or serves others
@@ -98,18 +97,12 @@ class StepInfo:
     @property
     def command(self) -> str:
         """The command as a person copies it into a shell, or the call."""
-        return self._shell(self.argv) if self.argv else self.call
+        return shlex.join(self.argv) if self.argv else self.call
 
     @property
     def undo_command(self) -> str:
         """The command that removes it, as a person copies it."""
-        return self._shell(self.undo)
-
-    def _shell(self, argv: tuple[str, ...]) -> str:
-        if not argv:
-            return ""
-        where = f"cd {shlex.quote(self.folder)} && " if self.folder else ""
-        return where + shlex.join(argv)
+        return shlex.join(self.undo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +125,7 @@ class Plan:
     steps: tuple[StepInfo, ...]
     notes: tuple[str, ...] = ()  # sentences in Spanish, shown under the plan
     is_simulated: bool = False  # every line says so
+    brings_secret: bool = False  # no token is made here: the node has one already
 
 
 @dataclass(frozen=True, slots=True)

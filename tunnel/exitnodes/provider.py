@@ -57,6 +57,7 @@ class Provider(ABC):
     name: ClassVar[str]  # as --provider takes it
     title: ClassVar[str]  # Spanish, for people: "un proceso en esta máquina"
     has_script: ClassVar[bool] = True  # whether --guion works: every step has an argv or a script
+    brings_secret: ClassVar[bool] = False  # no token is made here: ``announcement`` brings the node's own
     ready_timeout_s: ClassVar[float] = 60.0  # from the last step to the first answer
 
     def check(self, order: Order) -> None:  # noqa: B027 - most have nothing to refuse
@@ -96,6 +97,7 @@ class Provider(ABC):
             tuple(step.info for step in self.steps(order)),
             self.notes(order),
             self.is_simulated(order),
+            self.brings_secret,
         )
 
     @abstractmethod

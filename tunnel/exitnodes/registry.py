@@ -17,6 +17,7 @@ __all__ = ["OPTIONS", "PROVIDERS", "ProviderOption", "load_provider"]
 # Name → "module:class".  Nothing of a provider, nor of what it needs, is imported before it is asked for.
 PROVIDERS: dict[str, str] = {
     "local": "tunnel.exitnodes.local.provider:LocalProvider",
+    "vm": "tunnel.exitnodes.vm:VmProvider",
 }
 
 
@@ -40,7 +41,15 @@ class ProviderOption:
         return self.flag.removeprefix("--")
 
 
-OPTIONS: tuple[ProviderOption, ...] = ()
+OPTIONS: tuple[ProviderOption, ...] = (
+    ProviderOption(
+        "--carpeta",
+        "la del proyecto, con su Vagrantfile (por omisión: la actual)",
+        ("vm",),
+        metavar="CARPETA",
+        is_for_all_verbs=True,
+    ),
+)
 
 
 def load_provider(name: str) -> Provider:

@@ -63,13 +63,10 @@ def render(plan: Plan, tunnel: str, same: Sequence[str], check: Sequence[str], u
     parts = [head]
     if plan.is_simulated:
         parts.append('echo "SIMULACIÓN: nada de esto es real ni cuesta." >&2\n')
-    total = len(plan.steps) + 2
-    parts.append(_part(1, total, _FIRST_WHY, _secret(plan.order)))
-    parts += [
-        _part(number, total, f"{_capitalized(step.title)}. {step.why}", _body(step))
-        for number, step in enumerate(plan.steps, 2)
-    ]
-    parts.append(_part(total, total, _LAST_WHY, _call(check)))
+    pieces = [] if plan.brings_secret else [(_FIRST_WHY, _secret(plan.order))]
+    pieces += [(f"{_capitalized(step.title)}. {step.why}", _body(step)) for step in plan.steps]
+    pieces.append((_LAST_WHY, _call(check)))
+    parts += [_part(number, len(pieces), why, body) for number, (why, body) in enumerate(pieces, 1)]
     return "\n".join(parts)
 
 
@@ -121,12 +118,9 @@ def _body(step: StepInfo) -> str:
             "hay guion. Con --plan se ve cada llamada."
         )
     command = f"correr {shlex.join(step.argv)}"
-    lines = [f"cd {shlex.quote(step.folder)}"] if step.folder else []
-    if step.probe:
-        lines += [f"if ! {shlex.join(step.probe)} >/dev/null 2>&1; then", f"  {command}", "fi"]
-    else:
-        lines.append(command)
-    return "\n".join(lines)
+    if not step.probe:
+        return command
+    return "\n".join([f"if ! {shlex.join(step.probe)} >/dev/null 2>&1; then", f"  {command}", "fi"])
 
 
 def _call(arguments: Sequence[str]) -> str:

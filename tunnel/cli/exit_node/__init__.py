@@ -64,6 +64,11 @@ def add_parser(commands: Subparsers) -> None:
         "1 si le falta algo.",
     )
     _add_node(show)
+    show.add_argument(
+        "--solo",
+        metavar="CAMPO",
+        help="solo ese dato, para otros programas: remote, public_url, url, connection_file, name, provider",
+    )
     show.add_argument("--json", action="store_true", help="lo mismo en JSON, para otros programas")
     cost = _add(
         verbs,

@@ -60,7 +60,9 @@ def run(options: argparse.Namespace) -> int:
 
 def receipt_text(receipt: Receipt) -> str:
     """Return a receipt in words."""
-    lines = [f"Nodo «{receipt.name}» borrado. Lo que se le preguntó después al proveedor:"]
+    lines = [f"Nodo «{receipt.name}» borrado."]
+    if receipt.queries:
+        lines.append("Lo que se le preguntó después al proveedor:")
     for query in receipt.queries:
         lines.append(f"  $ {query.question}")
         lines += [f"    {line}" for line in query.answer] or ["    (nada)"]

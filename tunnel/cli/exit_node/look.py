@@ -9,7 +9,7 @@ from tunnel.cli.exit_node.console import Console
 from tunnel.cli.exit_node.create import node_document
 from tunnel.cli.exit_node.orders import provider_options, the_node
 from tunnel.cli.exit_node.plan_text import cost_lines, usd
-from tunnel.exitnodes.errors import ExitNodeError
+from tunnel.exitnodes.errors import BadOrder, ExitNodeError, NoSuchNode
 from tunnel.exitnodes.handover import connection_path
 from tunnel.exitnodes.model import FoundNode, Search
 from tunnel.exitnodes.prices import prices, total
@@ -18,6 +18,8 @@ from tunnel.exitnodes.registry import load_provider
 from tunnel.exitnodes.state import NodeState, Store
 
 __all__ = ["run"]
+
+_FIELDS = ("remote", "public_url", "url", "connection_file", "name", "provider")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,6 +91,8 @@ def _row(state: NodeState, found: FoundNode | None) -> dict[str, object]:
 
 def _show(options: argparse.Namespace) -> int:
     provider, order, state = the_node(options, Store())
+    if options.solo is not None:
+        return _show_field(options.solo, state or NodeState(order))
     context = Context(order, dict(state.facts) if state else {})
     things = []
     for step in provider.steps(order):
@@ -113,6 +117,17 @@ def _show(options: argparse.Namespace) -> int:
     there = {info.id: is_there for info, is_there in things}
     console.give({**node_document(state), "facts": dict(context.facts), "exists": there})
     return 0 if things and all(there.values()) else 1
+
+
+def _show_field(name: str, state: NodeState) -> int:
+    """Print one thing that is recorded of a node; the provider is not asked."""
+    document = node_document(state)
+    if name not in _FIELDS:
+        raise BadOrder(f"--solo: no hay un dato «{name}»; los hay: {', '.join(_FIELDS)}.")
+    if not document[name]:
+        raise NoSuchNode(f"el nodo «{state.order.name}» todavía no tiene {name}: no está listo.")
+    print(document[name])
+    return 0
 
 
 def _cost(options: argparse.Namespace) -> int:

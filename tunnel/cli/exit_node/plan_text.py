@@ -29,20 +29,22 @@ def plan_text(plan: Plan, title: str) -> str:
     """Return the plan as a person reads it."""
     order = plan.order
     lines = [f"Plan del nodo de salida «{order.name}»: {title} (--provider {order.provider})", ""]
-    secrets = preparation(order)
-    shown = secrets[:_MAX_SHOWN_TOKENS]
-    lines += _step(1, _SHARED_WHY if order.is_shared else _ALONE_WHY, shown)
-    if len(secrets) > len(shown):
-        lines.append(f"   … y {len(secrets) - len(shown)} más")
-    for number, step in enumerate(plan.steps, 2):
-        title = step.title[:1].upper() + step.title[1:]
-        lines += _step(number, f"{title}. {step.why}", [step.command])
+    first = 1
+    if not plan.brings_secret:
+        secrets = preparation(order)
+        shown = secrets[:_MAX_SHOWN_TOKENS]
+        lines += _step(first, _SHARED_WHY if order.is_shared else _ALONE_WHY, shown)
+        if len(secrets) > len(shown):
+            lines.append(f"     … y {len(secrets) - len(shown)} más")
+        first += 1
+    for number, step in enumerate(plan.steps, first):
+        heading = step.title[:1].upper() + step.title[1:]
+        lines += _step(number, f"{heading}. {step.why}", [step.command])
         for price in map(price_of, step.prices):
             if price.usd_hour:
-                lines.append(
-                    f"   Cuesta {usd(price.usd_hour)} por hora, {usd(price.usd_month)} por mes: {price.title}"
-                )
-    lines += _step(len(plan.steps) + 2, _WAIT_WHY, [])
+                monthly = f"{usd(price.usd_hour)} por hora, {usd(price.usd_month)} por mes"
+                lines.append(f"     Cuesta {monthly}: {price.title}")
+    lines += _step(first + len(plan.steps), _WAIT_WHY, [])
     lines += ["", *cost_lines((key for step in plan.steps for key in step.prices), order.duration_s)]
     for note in plan.notes:
         lines += textwrap.wrap(f"- {note}", _COLUMNS, subsequent_indent="  ", break_long_words=False)

@@ -53,9 +53,9 @@ class LocalProvider(Provider):
         return [_ProcessStep(order)]
 
     def notes(self, order: Order) -> tuple[str, ...]:
+        ports = f"Visitantes por el puerto {order.data_port}, cliente por el {order.control_port}"
         notes = [
-            f"Los visitantes llegan por el puerto {order.data_port}, su cliente por el {order.control_port}, y "
-            "solo desde esta máquina.",
+            f"{ports}; todo, solo desde esta máquina.",
             "Sigue en marcha hasta que lo borre o apague la máquina.",
         ]
         if order.tcp_ports or order.source_ranges:
