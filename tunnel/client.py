@@ -162,7 +162,7 @@ class _Attempt:
             self.refusal = Refused(error.code, str(error))
             return
         except Unverifiable as error:
-            self.reason, self.detail = "tls", str(error)
+            self.reason, self.detail = error.reason, str(error)
             return
         except TimeoutError:
             self.reason, self.detail = "unreachable", "no connection in time"

@@ -391,4 +391,8 @@ def _is_host(host: str) -> bool:
         except AddressValueError:
             return False
         return True
+    try:
+        host.encode("idna")  # as the resolver will: a label of nothing, or of more than 63 bytes, is no name
+    except UnicodeError:
+        return False
     return _HOST.fullmatch(host) is not None

@@ -252,10 +252,12 @@ class ExitNodeLink(Link):
             self._close_soon()
             return
         path = message.path.partition("?")[0]
-        if path == CA_PATH and self._offer_ca is not None:
+        if path == CA_PATH and self._offer_ca is not None and self._is_welcome:
             response = self._ca_response(message, self._offer_ca)
-        elif path != CONTROL_PATH:
+        elif path != CONTROL_PATH and (path != CA_PATH or self._offer_ca is None):
             response = ws.reject(404, "Este es el puerto de control del túnel: aquí llama «tunnel client».\n")
+        elif len(message.headers.get_all("Host")) != 1:  # RFC 9112, section 3.2
+            response = ws.reject(400, "La petición lleva un solo campo Host.\n")
         elif not self._is_welcome:
             response = ws.reject(429, "Hay demasiados intentos desde su dirección: espere un momento.\n")
         else:
@@ -264,7 +266,7 @@ class ExitNodeLink(Link):
                 response = ws.reject(400, f"El subprotocolo de este nodo de salida es {SUBPROTOCOL}.\n")
         ws.send_response(response)
         if response.status_code == 101:
-            self.dialled_host = message.headers.get("Host", "")
+            self.dialled_host = message.headers["Host"]
             self._session_up()
         else:
             self._write_ws()

@@ -51,7 +51,11 @@ class WrongCa(Exception):  # noqa: N818 - what the caller tells
 
 
 class Unverifiable(Exception):  # noqa: N818
-    """What answers there has no TLS, or offers no CA to verify it by."""
+    """What answers there has no TLS, or offers no CA to verify it by: ``reason``, for ``Disconnected``."""
+
+    def __init__(self, detail: str, reason: str = "tls") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 def server_context() -> ssl.SSLContext:
@@ -154,6 +158,8 @@ async def _fetch_ca(address: ControlAddress, fields: dict[str, str]) -> _Offer:
     try:
         writer.write("\r\n".join(lines).encode())
         head = parse_response_head(await reader.readuntil(HEAD_END), b"GET")
+        if head.status == 429:  # RFC 6585, section 4: it does, and asks to be left in peace
+            raise Unverifiable("HTTP 429", "refused")
         if head.status != 200 or not 0 < head.length <= _MAX_CA_BYTES:
             raise Unverifiable(f"it offers no CA (HTTP {head.status})")
         content = await reader.readexactly(head.length)

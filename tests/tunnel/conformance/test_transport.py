@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.tunnel_kit import TOKEN, Starter, write_token
 from support.tunnel_process import Server
+from support.wire import Wire
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -186,3 +187,21 @@ def test_an_exit_node_that_stops_says_so(tmp_path: Path) -> None:
             assert (kind, int.from_bytes(payload[:2], "big")) == (GOAWAY, DRAINING)
             assert closed_with(link) == 1000
         assert stopping.wait() == 0
+
+
+@pytest.mark.parametrize("hosts", [(), ("a.example", "b.example")], ids=["none", "two"])
+def test_a_call_without_one_host_is_answered_400(server: Server, hosts: tuple[str, ...]) -> None:
+    # RFC 9112, section 3.2.
+    lines = [
+        "GET /.tunelab/link HTTP/1.1",
+        *(f"Host: {host}" for host in hosts),
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: tunelab.v1",
+    ]
+    with Wire.to(server.control_port) as wire:
+        wire.send("\r\n".join([*lines, "", ""]).encode())
+        assert wire.read_response().status == 400
+    assert "Traceback" not in server.err

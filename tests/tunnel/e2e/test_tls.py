@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.backend import Backend
@@ -23,6 +24,7 @@ from support.wire import Wire, eventually, response
 
 from tunnel.config import AutoTls, Secret, ServerConfig
 from tunnel.connection import load_connection
+from tunnel.limits import ClientLimits
 from tunnel.protocol.auth import ca_proof, key_id
 from tunnel.server import TunnelServer
 
@@ -88,6 +90,12 @@ class Course:
         impostor = Impostor(self.folder, self.servers[-1].control_port)
         self.stack.callback(impostor.close)
         return impostor
+
+    def in_process_config(self, **changes: Any) -> ServerConfig:
+        """Return the configuration of an exit node that is to run in the test's own process."""
+        return ServerConfig(
+            Secret(TOKEN), "127.0.0.1", 0, "127.0.0.1", 0, auto_tls=AutoTls(self.state), **changes
+        )
 
     @property
     def pin(self) -> str:
@@ -395,10 +403,7 @@ def test_a_certificate_is_renewed_while_the_link_goes_on(course: Course) -> None
     clock = Clock(-61 * 24 * 3600.0)  # so that the first certificate has 29 days left, today
 
     async def run() -> None:
-        config = ServerConfig(
-            Secret(TOKEN), "127.0.0.1", 0, "127.0.0.1", 0, auto_tls=AutoTls(course.state), drain_timeout_s=1.0
-        )
-        server = TunnelServer(config, clock=clock)
+        server = TunnelServer(course.in_process_config(), clock=clock)
         await server.start()
         try:
             ca = course.state / "ca.pem"
@@ -436,6 +441,15 @@ def insecure(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
             context.minimum_version = context.maximum_version = version
         context.set_ciphers("ALL:@SECLEVEL=0")
     return context
+
+
+def ask_for_ca(port: int) -> int:
+    """Return the status of the answer to who asks for the CA."""
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as sock,
+        Wire(insecure().wrap_socket(sock)) as wire,
+    ):
+        return wire.ask("GET", "/.tunelab/ca").status
 
 
 def tls_wire(course: Course, context: ssl.SSLContext | None = None) -> Wire:
@@ -500,6 +514,26 @@ def test_an_exit_node_without_tls_has_no_ca_to_show(course: Course) -> None:
     server = course.start.server()
     with Wire.to(server.control_port) as wire:
         assert wire.ask("GET", "/.tunelab/ca").status == 404
+
+
+def test_who_calls_too_often_waits_for_the_ca_too(course: Course) -> None:
+    async def run() -> None:
+        config = course.in_process_config(client_limits=ClientLimits(handshakes_per_s=0.4))
+        server = TunnelServer(config)
+        await server.start()
+        try:
+            assert await asyncio.to_thread(ask_for_ca, server.control_port) == 200
+            await asyncio.to_thread(
+                eventually, lambda: ask_for_ca(server.control_port) == 429, "it has had enough"
+            )
+            agent = course.by_url(server.control_port, "--ca-pin=token")
+            told = await asyncio.to_thread(agent.wait_for, "disconnected")
+            assert (told["reason"], told["detail"]) == ("refused", "HTTP 429")
+            await asyncio.to_thread(agent.wait_until_connected)
+        finally:
+            await server.close()
+
+    asyncio.run(run())
 
 
 def test_who_says_nothing_or_nonsense_bothers_nobody_and_does_not_delay_the_end(course: Course) -> None:
