@@ -13,7 +13,8 @@ Map
     ``prices``     list prices, dated and with their source (``prices.toml``)
     ``process``    runs other programs; ``locks``, ``naming``, ``roster``: as named
     ``errors``     what goes wrong, each kind by its name
-    ``local``, ``vm``, …  the providers
+    ``install``    what makes an exit node of a fresh Debian machine
+    ``local``, ``vm``, ``clouds``, …  the providers
 
 How to write a provider
     A class derived from :class:`provider.Provider`, named in ``registry.PROVIDERS``.  A provider turns an

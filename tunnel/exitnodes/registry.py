@@ -12,12 +12,23 @@ from tunnel.exitnodes.errors import BadOrder
 if TYPE_CHECKING:
     from tunnel.exitnodes.provider import Provider
 
-__all__ = ["OPTIONS", "PROVIDERS", "ProviderOption", "load_provider"]
+__all__ = ["OPTIONS", "PROVIDERS", "REFUSED", "ProviderOption", "load_provider"]
 
 # Name → "module:class".  Nothing of a provider, nor of what it needs, is imported before it is asked for.
 PROVIDERS: dict[str, str] = {
     "local": "tunnel.exitnodes.local.provider:LocalProvider",
     "vm": "tunnel.exitnodes.vm:VmProvider",
+    "ec2": "tunnel.exitnodes.clouds.ec2:Ec2Provider",
+    "digitalocean": "tunnel.exitnodes.clouds.by_token:DigitalOceanProvider",
+    "linode": "tunnel.exitnodes.clouds.by_token:LinodeProvider",
+    "vultr": "tunnel.exitnodes.clouds.by_token:VultrProvider",
+}
+
+# What people ask for and cannot have, and why.  A test holds each reason to the Libcloud that is installed.
+REFUSED: dict[str, str] = {
+    "hetzner": "Apache Libcloud, con el que se crean los nodos en otras nubes, no conoce a Hetzner",
+    "azure": "Apache Libcloud no puede hacer en Azure lo que un nodo necesita: ni dar a la máquina sus "
+    "instrucciones de arranque, ni crear la red y el grupo de recursos en que vive",
 }
 
 
@@ -58,6 +69,8 @@ def load_provider(name: str) -> Provider:
     Raises:
         BadOrder: there is none.
     """
+    if name in REFUSED:
+        raise BadOrder(f"no hay un proveedor «{name}»: {REFUSED[name]}. Los hay: {', '.join(PROVIDERS)}.")
     if name not in PROVIDERS:
         near = difflib.get_close_matches(name, PROVIDERS, 1)
         question = f" ¿Quiso decir {near[0]}?" if near else ""
