@@ -99,8 +99,9 @@ class _Reporter:
         self.faults: list[str] = []
         self.interrupted = False
 
+    # Not at the set-up, whose output pytest captures.
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         if isinstance(item, pytest.Function) and (spec := spec_of(item.obj)) is not None:
             self._on_begin(spec)
 

@@ -4,8 +4,6 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from labcheck.hops import Fault, Hop
-
 
 class Verdict(enum.Enum):
     """What came of a check; the value is its Spanish name."""
@@ -100,10 +98,3 @@ class CheckResult:
         if self.advice:
             told["advice"] = self.advice
         return told
-
-
-def from_fault(code: str, expected: str, fault: Fault, *more_hints: str) -> Diagnosis:
-    """Return the diagnosis of a fault on the path of a request: its hop is the reason, its advice a hint."""
-    path = " → ".join(f"[✗ {hop.value}]" if hop is fault.hop else hop.value for hop in Hop)
-    why = f"La petición se detiene aquí: {path}"
-    return Diagnosis(code, expected, fault.reason, why, (fault.advice, *more_hints))

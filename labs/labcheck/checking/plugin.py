@@ -114,6 +114,16 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
     return None
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what could not be checked, which pytest's own list of failures does not hold."""
+    results = config.stash[_RESULTS].values()
+    unchecked = [result for result in results if result.verdict is Verdict.UNCHECKED]
+    if unchecked:
+        terminalreporter.section("sin comprobar", yellow=True)
+        for result in unchecked:
+            terminalreporter.write_line(explanation(result))
+
+
 def explanation(result: CheckResult) -> str:
     """Return what a student reads of a check that did not pass."""
     if result.diagnosis is None:
@@ -173,7 +183,7 @@ def _ground_that_moved(item: pytest.Item, spec: CheckSpec) -> str | None:
 def _own_fault(error: BaseException, spec: CheckSpec) -> str:
     """Say in Spanish what kept a check from being made, when it did not say so itself."""
     if isinstance(error, pytest.fail.Exception) and "timeout" in str(error).lower():
-        return f"No hubo respuesta en {spec.timeout_s:.0f} s."
+        return f"No hubo respuesta en {spec.timeout_s:g} s."
     command = error.args[0] if isinstance(error, RuntimeError) and error.args else None
     if getattr(command, "rc", None) == 255:  # ssh(1): 255 if an error occurred
         return f"No se pudo entrar a la máquina que se revisa: {command.stderr.strip()}"  # type: ignore[union-attr]

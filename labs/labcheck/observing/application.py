@@ -2,9 +2,10 @@
 
 from urllib.parse import urlsplit
 
-from labcheck.checking.diagnosis import Diagnosis, from_fault
+from labcheck.checking.diagnosis import Diagnosis
 from labcheck.checking.place import Place
 from labcheck.modes import Mode
+from labcheck.observing.faults import from_fault
 from labcheck.observing.machine import Machine
 
 

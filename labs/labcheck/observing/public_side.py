@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from labcheck.checking.diagnosis import Diagnosis, from_fault
+from labcheck.checking.diagnosis import Diagnosis
 from labcheck.checking.place import Place
 from labcheck.hops import ERROR_HEADER, fault_of_error
+from labcheck.observing.faults import from_fault
 from labcheck.observing.machine import Machine
 from labcheck.proof import TASKS_PATH, Proof, is_same_place
 

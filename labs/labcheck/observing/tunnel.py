@@ -4,9 +4,10 @@ import time
 
 import requests
 
-from labcheck.checking.diagnosis import CouldNotCheckError, Diagnosis, from_fault
+from labcheck.checking.diagnosis import CouldNotCheckError, Diagnosis
 from labcheck.checking.place import Place
 from labcheck.hops import ERROR_HEADER, fault_of_answer, fault_of_error
+from labcheck.observing.faults import from_fault
 from labcheck.observing.machine import Machine
 from labcheck.observing.public_side import remove_tasks, where_the_task_went
 from labcheck.proof import TASKS_PATH
