@@ -117,8 +117,9 @@ class _Reporter:
         if report.failed:
             self.faults.append(str(report.longrepr))
 
-    def pytest_keyboard_interrupt(self) -> None:
-        self.interrupted = True
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # pytest ends in the same way when a file of checks cannot be read.
+        self.interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
 
 
 @contextlib.contextmanager
