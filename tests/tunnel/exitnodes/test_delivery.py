@@ -125,6 +125,27 @@ def test_a_machine_with_another_host_key_is_sent_nothing(rented: Rented, tmp_pat
     assert not (rented.node / "commands.log").exists()
 
 
+def test_a_machine_in_the_place_of_one_whose_time_was_over_is_recognised_by_its_own_key(
+    rented: Rented, tmp_path: Path
+) -> None:
+    rented.deliver()
+    keys = make_keys(rented.order.folder)  # as for a new machine, in the folder of the former one
+    user_data = render_user_data(rented.order, keys, datetime.now(UTC), own_firewall=False)
+    end_node(rented.node)
+    second = tmp_path / "otra"
+    try:
+        port = start_node(second, user_data)
+        deliver(
+            rented.order,
+            Remote(rented.order.folder, keys.login_file, "127.0.0.1", port),
+            keys,
+            lambda text: None,
+            boot_timeout_s=0,
+        )
+    finally:
+        end_node(second)
+
+
 def test_a_machine_that_never_answers_is_told_of_with_what_to_do(rented: Rented) -> None:
     end_node(rented.node)
     with pytest.raises(NotReady, match="--source-ranges"):

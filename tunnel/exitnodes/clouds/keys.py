@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
 from tunnel.exitnodes.errors import StateDamaged
 from tunnel.secret_files import replace_private_file
 
-__all__ = ["NodeKeys", "forget_keys", "load_keys", "make_keys"]
+__all__ = ["KNOWN_HOSTS", "NodeKeys", "forget_keys", "load_keys", "make_keys"]
 
+KNOWN_HOSTS = "known_hosts"  # of the node alone: which host keys are accepted (see ``ssh``)
 _LOGIN = "llave"
 _FIRST_HOST = "llave-de-arranque"
 
@@ -46,6 +47,8 @@ class NodeKeys:
 
 def make_keys(folder: Path) -> NodeKeys:
     """Make both pairs anew in the folder, in place of those that may be there."""
+    # What a former machine showed, which ended with its time, this one does not have.
+    (folder / KNOWN_HOSTS).unlink(missing_ok=True)
     # The host's first: the login key tells load_keys that both are there.
     for name in (_FIRST_HOST, _LOGIN):
         key = Ed25519PrivateKey.generate()
@@ -55,8 +58,8 @@ def make_keys(folder: Path) -> NodeKeys:
 
 
 def forget_keys(folder: Path) -> None:
-    """Remove both pairs: they are one machine's own."""
-    for name in (_LOGIN, _FIRST_HOST):
+    """Remove both pairs, and what is known of the host: they are one machine's own."""
+    for name in (_LOGIN, _FIRST_HOST, KNOWN_HOSTS):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunnel.exitnodes.clouds.keys import KNOWN_HOSTS
 from tunnel.exitnodes.clouds.user_data import LOGIN
 from tunnel.exitnodes.errors import MissingTool, ProviderFailed, Unavailable
 from tunnel.exitnodes.process import require
@@ -18,7 +19,6 @@ from tunnel.secret_files import replace_private_file
 
 __all__ = ["NoConnectionError", "Remote", "require_ssh"]
 
-_KNOWN_HOSTS = "known_hosts"
 _ALIAS = "tunelab-nodo"  # what the host key is filed under: addresses come and go
 _CONNECT_TIMEOUT_S = 10
 _OWN_FAILURE = 255  # ssh's, not the remote command's
@@ -50,11 +50,11 @@ class Remote:
     def know(self, *public_keys: str) -> None:
         """Accept these host keys from now on, and no other."""
         lines = "".join(f"{_ALIAS} {' '.join(key.split()[:2])}\n" for key in dict.fromkeys(public_keys))
-        replace_private_file(self.folder / _KNOWN_HOSTS, lines)
+        replace_private_file(self.folder / KNOWN_HOSTS, lines)
 
     def known(self) -> list[str]:
         """Return the host keys that are accepted."""
-        path = self.folder / _KNOWN_HOSTS
+        path = self.folder / KNOWN_HOSTS
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return [line.partition(" ")[2] for line in lines]
 
@@ -63,7 +63,7 @@ class Remote:
         options = [
             "IdentitiesOnly=yes",
             "IdentityAgent=none",
-            f'UserKnownHostsFile="{self.folder / _KNOWN_HOSTS}"',
+            f'UserKnownHostsFile="{self.folder / KNOWN_HOSTS}"',
             "GlobalKnownHostsFile=none",
             f"HostKeyAlias={_ALIAS}",
             "HostKeyAlgorithms=ssh-ed25519",
