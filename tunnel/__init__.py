@@ -14,6 +14,7 @@ Map
     ``sources``      where connections come from, and how much comes from there
     ``limits``       what one visitor, one client and one source may take
     ``config``       frozen configuration, read and checked; secrets that cannot be printed
+    ``trust``        agent: how the exit node's certificate is known
     ``secret_files`` tokens, and whatever else only its owner may read
     ``toml_text``    TOML that people write, and what is wrong with it
     ``events``       what a server or a client tells those who run it

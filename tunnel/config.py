@@ -15,25 +15,20 @@ from tunnel.http.forwarded import Networks
 from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
 from tunnel.protocol.messages import MAX_NAMES, Claim
+from tunnel.trust import SYSTEM_TRUST, CaPin, TokenProof, Trust
 
 __all__ = [
     "ANY_HOST",
     "CATCH_ALL",
     "CONTROL_PORT",
     "DATA_PORT",
-    "SYSTEM_TRUST",
     "TOKEN_VARIABLE",
     "AutoTls",
-    "CaFile",
-    "CaPin",
     "ClientConfig",
     "ConfigError",
     "ControlAddress",
     "Secret",
     "ServerConfig",
-    "SystemTrust",
-    "TokenProof",
-    "Trust",
     "Upstream",
     "is_domain_name",
     "parse_control_url",
@@ -172,36 +167,6 @@ class ControlAddress:
             return ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"  # RFC 6761, section 6.3
-
-
-@dataclass(frozen=True, slots=True)
-class SystemTrust:
-    """The exit node's certificate is signed by a CA that the system trusts."""
-
-
-@dataclass(frozen=True, slots=True)
-class CaFile:
-    """It is signed by a CA whose certificate is in a file (PEM)."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class CaPin:
-    """It is signed by the CA whose certificate has this digest: SHA-256 of its DER, 64 hex digits."""
-
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class TokenProof:
-    """It is signed by whichever CA the exit node proves, with the token, to be its own."""
-
-
-Trust = SystemTrust | CaFile | CaPin | TokenProof
-"""How an agent knows the exit node's certificate.  There is no value that means "not at all"."""
-
-SYSTEM_TRUST = SystemTrust()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunnel.config import (
-    SYSTEM_TRUST,
-    CaPin,
-    ConfigError,
-    ControlAddress,
-    Secret,
-    SystemTrust,
-    TokenProof,
-    parse_control_url,
-    parse_pin,
-)
+from tunnel.config import ConfigError, ControlAddress, Secret, parse_control_url, parse_pin
 from tunnel.secret_files import check_token, read_secret_file, replace_private_file
 from tunnel.toml_text import parse_toml, refuse_unknown_keys
+from tunnel.trust import SYSTEM_TRUST, CaPin, SystemTrust, TokenProof
 
 __all__ = [
     "CONNECTION_FILE",

@@ -10,19 +10,12 @@ from pathlib import Path
 
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.client import TunnelClient
-from tunnel.config import (
-    SYSTEM_TRUST,
-    CaFile,
-    ClientConfig,
-    ConfigError,
-    parse_control_url,
-    parse_pin,
-    parse_upstreams,
-)
+from tunnel.config import ClientConfig, ConfigError, parse_control_url, parse_pin, parse_upstreams
 from tunnel.connection import Connection, load_connection
 from tunnel.events import Connected, Disconnected, Event, Stopping
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
+from tunnel.trust import SYSTEM_TRUST, CaFile
 
 __all__ = ["add_parser"]
 

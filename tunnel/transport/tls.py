@@ -18,21 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tunnel.config import (
-    CaFile,
-    CaPin,
-    ConfigError,
-    ControlAddress,
-    Secret,
-    SystemTrust,
-    TokenProof,
-    Trust,
-)
+from tunnel.config import ConfigError, ControlAddress, Secret
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import HEAD_END, parse_response_head
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
 from tunnel.transport.link import CA_PATH, KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD
+from tunnel.trust import CaFile, CaPin, SystemTrust, TokenProof, Trust
 
 __all__ = ["Dialler", "Unverifiable", "WrongCa", "client_context", "server_context"]
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.unit.kit import assert_spanish
-from tunnel.config import SYSTEM_TRUST, CaPin, ConfigError, Secret, TokenProof, parse_control_url
+from tunnel.config import ConfigError, Secret, parse_control_url
 from tunnel.connection import Connection, load_connection, parse_connection, write_connection
+from tunnel.trust import SYSTEM_TRUST, CaPin, TokenProof
 
 TOKEN = "un-token-de-prueba-0123"
 DIGEST = "0123456789abcdef" * 4
