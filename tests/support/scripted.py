@@ -93,7 +93,9 @@ class ScriptedProvider(Provider):
         return ["cat", str(self.cloud / f"{context.order.name}-maquina")]
 
 
-def at_once(announcement: Callable[[], Announcement | None], order: Order, timeout_s: float) -> Announcement:
+def at_once(
+    announcement: Callable[[], Announcement | None], order: Order, timeout_s: float, **_: object
+) -> Announcement:
     """Take the announcement for true: there is nothing behind it that could answer."""
     announced = announcement()
     assert announced is not None

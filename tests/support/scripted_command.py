@@ -12,7 +12,7 @@ from pathlib import Path
 from support.scripted import ScriptedProvider, at_once
 
 from tunnel.cli import main
-from tunnel.exitnodes import engine, registry
+from tunnel.exitnodes import engine, readiness, registry
 
 _cloud = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 
@@ -26,6 +26,6 @@ class Provider(ScriptedProvider):
 
 if __name__ == "__main__":
     registry.PROVIDERS["guion"] = f"{__name__}:Provider"
-    assert engine.create.__defaults__ is not None
     engine.create.__defaults__ = (at_once,)
+    readiness.wait = at_once
     sys.exit(main(sys.argv[2:]))

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunnel.cli.exit_node.console import Console
+from tunnel.cli.exit_node.console import Console, is_live
 from tunnel.cli.exit_node.create import node_document
 from tunnel.cli.exit_node.orders import new_order, provider_options, settled
 from tunnel.cli.exit_node.plan_text import cost_lines, plan_text
@@ -216,7 +216,7 @@ class _Board:
     def __init__(self, total: int, console: Console) -> None:
         self._total = total
         self._console = console
-        self._is_live = sys.stderr is not None and sys.stderr.isatty()
+        self._is_live = is_live()
         self._guard = threading.Lock()
         self._under_way = 0
         self._ended = 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
 from tunnel.exitnodes.errors import BadOrder, ExitNodeError
 
-__all__ = ["Console", "guarded"]
+__all__ = ["Console", "guarded", "is_live"]
 
 _SIMULATION = "SIMULACIÓN | "
 _YES = ("s", "si", "sí", "y", "yes")
@@ -52,6 +53,11 @@ class Console:
             raise BadOrder("aquí no hay a quién preguntarle. Si está de acuerdo con el plan, agregue --si.")
         print(f"{self.mark}{question} [s/N] ", end="", flush=True)
         return sys.stdin.readline().strip().lower() in _YES
+
+
+def is_live() -> bool:
+    """Whether stderr is a terminal on which a line can be drawn again."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:

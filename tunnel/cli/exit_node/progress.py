@@ -8,7 +8,7 @@ import threading
 import time
 from types import TracebackType
 
-from tunnel.cli.exit_node.console import Console
+from tunnel.cli.exit_node.console import Console, is_live
 from tunnel.exitnodes.engine import Event, Ready, Said, StepBegun, StepEnded, Waiting
 
 __all__ = ["Progress"]
@@ -23,7 +23,7 @@ class Progress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._is_live = sys.stderr is not None and sys.stderr.isatty()
+        self._is_live = is_live()
         self._guard = threading.Lock()
         self._label = ""
         self._began = 0.0
