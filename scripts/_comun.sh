@@ -21,6 +21,6 @@ en_la_laptop() { [[ -e /etc/tunelab/conexion.toml ]]; }
 
 # correr ORDEN…: la muestra y se convierte en ella.
 correr() {
-  printf '$ %s\n' "$(printf '%q ' "$@")" >&2
+  { printf '+' && printf ' %q' "$@" && echo; } >&2
   exec "$@"
 }

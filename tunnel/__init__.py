@@ -6,6 +6,7 @@ Map
     ``transport``    asyncio: the websocket link, visitors' connections, upstream connections
     ``server``       the exit node: wiring and lifecycle
     ``client``       the agent beside the private service: wiring and lifecycle
+    ``exitnodes``    where exit nodes are made and removed: this machine, a virtual one, clouds
     ``routing``      which client serves which name
     ``access``       whose token is whose
     ``encryption``   exit node: TLS on the control plane

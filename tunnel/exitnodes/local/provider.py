@@ -129,7 +129,7 @@ class _ProcessStep(Step):
             why="Hace de nodo de salida: recibe a los visitantes en un puerto y a su cliente, cifrado, en "
             "otro; sigue en marcha al cerrar esta terminal.",
             argv=(
-                sys.executable,
+                _python(),
                 "-m",
                 "tunnel.exitnodes.local.detached",
                 str(order.folder),
@@ -165,6 +165,12 @@ def _state_folder(order: Order) -> Path:
 def _tunnel() -> tuple[str, ...]:
     beside = Path(sys.executable).with_name("tunnel")
     return (str(beside),) if beside.exists() else (sys.executable, "-m", "tunnel")
+
+
+def _python() -> str:
+    """Return this Python, by the plain name that its environment has for it."""
+    plain = Path(sys.executable).with_name("python")
+    return str(plain) if plain.exists() else sys.executable
 
 
 def _tail(folder: Path) -> str:
