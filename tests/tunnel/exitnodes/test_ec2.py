@@ -15,6 +15,7 @@ from support.scripted import at_once
 
 from tunnel.cli import main
 from tunnel.exitnodes import engine, errors, registry
+from tunnel.exitnodes.clouds import ec2
 from tunnel.exitnodes.clouds.ec2 import Ec2Provider
 from tunnel.exitnodes.model import Order, Search
 from tunnel.exitnodes.state import Store
@@ -206,8 +207,14 @@ FAULTS = [
 
 @pytest.mark.parametrize(("action", "words", "kind", "told"), FAULTS)
 def test_each_refusal_has_its_own_message_and_the_order_can_be_continued_or_removed(
-    fault: Path, action: str, words: str, kind: type[errors.ExitNodeError], told: str
+    fault: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    words: str,
+    kind: type[errors.ExitNodeError],
+    told: str,
 ) -> None:
+    monkeypatch.setattr(ec2, "_THROTTLE_WAITS_S", (0.0,))
     order = order_of(f"nodo-{words.split()[0].lower()}"[:40])
     (fault / action).write_text(words)
     with pytest.raises(kind, match=told) as refused:
@@ -217,6 +224,28 @@ def test_each_refusal_has_its_own_message_and_the_order_can_be_continued_or_remo
     create(order)
     delete(order)
     assert left_of(order.name) == []
+
+
+def test_calls_that_were_too_many_are_made_again_a_moment_later(
+    fault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of("nodo-muchos")
+    refused = fault / "RunInstances"
+    refused.write_text("RequestLimitExceeded Request limit exceeded.")
+
+    class Waits:
+        """The waits, of which the second brings the end of the refusals."""
+
+        def __iter__(self) -> Iterator[float]:
+            yield 0.0
+            refused.unlink(missing_ok=True)
+            yield 0.0
+
+    monkeypatch.setattr(ec2, "_THROTTLE_WAITS_S", Waits())
+    create(order)
+    assert not refused.exists()
+    delete(order)
+    assert left_of("nodo-muchos") == []
 
 
 def test_where_a_zone_is_full_the_next_one_is_tried(fault: Path) -> None:

@@ -7,6 +7,7 @@ account's default network (VPC) of the region.  No key pair is made in the accou
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +58,9 @@ _STATES = {
     "shutting-down": "eliminándose",
 }
 _GOING = ("shutting-down", "terminated")
+# What it answers to a class's nodes asked for at once; the call was not carried out, whichever it was.
+_THROTTLED = "RequestLimitExceeded"
+_THROTTLE_WAITS_S = (1.0, 2.0, 4.0, 8.0)
 # What a region that the account has not enabled answers, where another one has accepted the credentials.
 _REGION_NOT_ENABLED = ("AuthFailure", "OptInRequired", "UnrecognizedClientException")
 _OTHER_PARTITIONS = ("cn-", "us-gov-")  # other accounts, other credentials
@@ -82,7 +86,7 @@ class Ec2(Cloud):
         driver_class = load_driver_class("ec2")
         credentials = read_aws_credentials(os.environ)
         token = credentials.session_token
-        return driver_class(
+        driver = driver_class(
             credentials.key_id,
             credentials.secret_key.reveal(),
             region=region,
@@ -90,6 +94,8 @@ class Ec2(Cloud):
             signature_version="4",  # every region takes it; Libcloud's table has the older one for many
             **_endpoint(),
         )
+        driver.connection.request = _patient(driver.connection.request)
+        return driver
 
     def check(self, order: Order) -> None:
         """See the base class."""
@@ -306,6 +312,26 @@ def _endpoint() -> dict[str, Any]:
         raise BadOrder(f"AWS_ENDPOINT_URL no es una URL: «{url}».")
     is_secure = parts.scheme == "https"
     return {"host": parts.hostname, "port": parts.port or (443 if is_secure else 80), "secure": is_secure}
+
+
+def _patient(request: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``request`` as it is made again, later and later, while EC2 says that there were too many.
+
+    Source: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+    """
+
+    def ask(*values: Any, **named: Any) -> Any:
+        for wait_s in _THROTTLE_WAITS_S:
+            try:
+                return request(*values, **named)
+            except Exception as error:
+                if code_of(error) != _THROTTLED:
+                    raise
+            # Half of it at random: those who were refused together do not come back together.
+            time.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311
+        return request(*values, **named)
+
+    return ask
 
 
 def _is_ours(node: Any, order: Order) -> bool:
