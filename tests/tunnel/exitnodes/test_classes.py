@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,4 +143,46 @@ def test_what_makes_no_sense_for_a_class_is_refused(
 ) -> None:
     failed = desk.script("create", "--provider", "guion", "--roster", roster, "--si", *words, code=2)
     assert said in failed.stderr
+    assert desk.nodes == []
+
+
+def test_ctrl_c_lets_the_steps_under_way_end_and_the_next_run_goes_on(desk: Desk, roster: Path) -> None:
+    pipe = desk.cloud / "fallas" / "maquina"
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    words = ("create", "--provider", "guion", "--roster", roster, "--si", "--paralelo", "2")
+    process = subprocess.Popen(
+        desk.scripted(*words),
+        env=desk.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    deadline = time.monotonic() + 20
+    while len(list(desk.cloud.glob("nodo-*-red"))) < 2:  # two are in the middle of their second step
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Interrumpido" in line:
+            break
+    for _ in range(2):
+        pipe.write_text("siga\n")
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    made = sorted(path.name for path in desk.cloud.glob("nodo-*"))
+    assert len(made) == 4, made  # each its first two things, and nobody else's
+    pipe.unlink()
+    desk.script(*words)
+    assert len(list(desk.cloud.glob("nodo-*"))) == 3 * len(CODES)
+    desk.script("delete", "--roster", roster, "--si")
+    assert list(desk.cloud.glob("nodo-*")) == desk.nodes == []
+
+
+def test_the_plan_of_a_class_does_nothing_and_adds_up_its_cost(desk: Desk, roster: Path) -> None:
+    words = ("create", "--provider", "guion", "--roster", roster, "--plan")
+    assert "Los 6 juntos:\nCosto a precio de lista: USD 0.0503 por hora" in desk.script(*words).stdout
+    assert len(json.loads(desk.script(*words, "--json").stdout)["plans"]) == len(CODES)
     assert desk.nodes == []

@@ -16,7 +16,7 @@ from pathlib import Path
 from tunnel.cli.exit_node.console import Console, is_live
 from tunnel.cli.exit_node.create import node_document
 from tunnel.cli.exit_node.orders import new_order, provider_options, settled
-from tunnel.cli.exit_node.plan_text import cost_lines, plan_text
+from tunnel.cli.exit_node.plan_text import cost_lines, plan_document, plan_text
 from tunnel.config import ConfigError
 from tunnel.exitnodes import engine, handover, readiness
 from tunnel.exitnodes.errors import BadOrder, ExitNodeError, NoSuchNode
@@ -70,6 +70,7 @@ def create(options: argparse.Namespace, students: Sequence[Student]) -> int:
     keys = [key for plan in plans for step in plan.steps for key in step.prices]
     console.say("\n".join(cost_lines(keys, orders[0].duration_s)))
     if options.plan:
+        console.give({"plans": [plan_document(plan) for plan in plans]})
         return 0
     provider.check(orders[0])  # what it asks is the same for all of them
     if not console.confirm(f"¿Creo los {len(orders)}?", options.si):

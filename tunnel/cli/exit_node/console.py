@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 from tunnel.exitnodes.errors import BadOrder, ExitNodeError
 
@@ -20,8 +20,10 @@ _YES = ("s", "si", "sí", "y", "yes")
 class Console:
     """Says things to a person; with ``is_simulated`` each line says that nothing of it is real."""
 
+    latest_mark: ClassVar[str] = ""  # for the errors that end the command
+
     def __init__(self, *, is_simulated: bool = False, is_json: bool = False) -> None:
-        self.mark = _SIMULATION if is_simulated else ""
+        self.mark = Console.latest_mark = _SIMULATION if is_simulated else ""
         # With --json the one document is all that stdout carries.
         self._out: TextIO = sys.stderr if is_json else sys.stdout
         self._is_json = is_json
@@ -68,5 +70,6 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
     except ExitNodeError as error:
         if getattr(options, "json", False):
             print(json.dumps({"error": error.kind, "message": str(error)}), flush=True)
-        print(f"tunnel {options.command}: {error}", file=sys.stderr)
+        for line in f"tunnel {options.command}: {error}".split("\n"):
+            print(f"{Console.latest_mark}{line}", file=sys.stderr)
         return error.exit_code
