@@ -2,7 +2,7 @@
 
 It is made from the modules that are running, hence the same way in a checkout and where the kit is installed
 without one (the laptop machine), with no build tool; the same files give the same bytes. Only the package
-``tunnel`` goes in: an exit node serves no to-do list and grades nobody.
+``tunnel`` goes in, without its pages for people: an exit node serves no to-do list and grades nobody.
 
 Source: the binary distribution format,
 https://packaging.python.org/en/latest/specifications/binary-distribution-format/
@@ -60,7 +60,7 @@ def make_wheel() -> Wheel:
     files = {
         f"tunnel/{path.relative_to(root).as_posix()}": path.read_bytes()
         for path in root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.name != LOCK
+        if path.is_file() and "__pycache__" not in path.parts and path.name != LOCK and path.suffix != ".md"
     }
     files[f"{info}/METADATA"] = (installed.read_text("METADATA") or "").encode()
     files[f"{info}/WHEEL"] = _WHEEL.encode()
