@@ -159,4 +159,5 @@ class FoundNode:
     public_url: str = ""
     expires: str = ""  # ISO 8601, UTC
     prices: tuple[str, ...] = ()  # keys of prices.toml of what it holds now
+    is_simulated: bool = False
     facts: Facts = field(default_factory=dict)

@@ -3,7 +3,7 @@
 Map
     ``orders``     from options, and from what is recorded, to the order that a provider understands
     ``create``     one node; ``delete``: its end; ``classes``: both of them for a whole roster
-    ``look``       ``list``, ``show`` and ``cost``; ``reach``: ``ssh`` and ``logs``
+    ``listing``    ``list``; ``look``: ``show`` and ``cost``; ``reach``: ``ssh`` and ``logs``
     ``plan_text``  a plan, and what comes of it, in words
     ``progress``   what happens while it happens; ``console``: where words go
 
@@ -47,7 +47,7 @@ def add_parser(commands: Subparsers) -> None:
     listing = _add(
         verbs,
         "list",
-        "look",
+        "listing",
         "muestra los nodos que hay",
         "Muestra los nodos anotados aquí y los que el proveedor conoce por sus etiquetas, aunque lo anotado "
         "se haya perdido.",

@@ -1,4 +1,4 @@
-"""``tunnel exit-node list``, ``show`` and ``cost``: what there is, and what it costs."""
+"""``tunnel exit-node show`` and ``cost``: what there is of a node, and what it costs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 
 from tunnel.cli.exit_node.console import Console
 from tunnel.cli.exit_node.create import node_document
-from tunnel.cli.exit_node.orders import provider_options, the_node
+from tunnel.cli.exit_node.orders import the_node
 from tunnel.cli.exit_node.plan_text import cost_lines, usd
-from tunnel.exitnodes.errors import BadOrder, ExitNodeError, NoSuchNode
+from tunnel.exitnodes.errors import BadOrder, NoSuchNode
 from tunnel.exitnodes.handover import connection_path
-from tunnel.exitnodes.model import FoundNode, Search
 from tunnel.exitnodes.prices import prices, total
 from tunnel.exitnodes.provider import Context
 from tunnel.exitnodes.registry import load_provider
@@ -24,69 +23,7 @@ _FIELDS = ("remote", "public_url", "url", "connection_file", "name", "provider")
 
 def run(options: argparse.Namespace) -> int:
     """Look, as the verb says."""
-    return {"list": _list, "show": _show, "cost": _cost}[options.verb](options)
-
-
-def _list(options: argparse.Namespace) -> int:
-    states = [state for state in Store().all() if options.provider in (None, state.order.provider)]
-    names = {options.provider} if options.provider else {state.order.provider for state in states} | {"local"}
-    found: dict[tuple[str, str], FoundNode] = {}
-    faults: list[str] = []
-    is_simulated = False
-    for name in sorted(names):
-        own = provider_options(options, name)
-        own = own or next((state.order.options for state in states if state.order.provider == name), ())
-        provider = load_provider(name)
-        try:
-            for node in provider.found(Search(options=own)):
-                found[node.provider, node.name] = node
-                is_simulated = is_simulated or bool(node.facts.get("simulado"))
-        except ExitNodeError as error:
-            faults.append(f"no se pudo preguntar a «{name}»: {error}")
-    console = Console(is_simulated=is_simulated, is_json=options.json)
-    rows = [_row(state, found.pop((state.order.provider, state.order.name), None)) for state in states]
-    rows += [
-        {
-            "provider": node.provider,
-            "name": node.name,
-            "student": node.student,
-            "lab": node.lab,
-            "state": node.state,
-            "public_url": node.public_url,
-            "expires": node.expires,
-            "recorded": False,
-        }
-        for node in found.values()
-    ]
-    if not rows:
-        console.say("No hay nodos de salida." if not faults else "No hay nodos anotados aquí.")
-    else:
-        titles = {"name": "NODO", "provider": "PROVEEDOR", "state": "ESTADO", "public_url": "LADO PÚBLICO"}
-        table = [list(titles.values()), *([str(row[key]) or "-" for key in titles] for row in rows)]
-        widths = [max(len(line[column]) for line in table) for column in range(len(titles))]
-        for line, row in zip(table, [None, *rows], strict=True):
-            text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            console.say(text + ("" if row is None or row["recorded"] else "  (no está anotado aquí)"))
-    for fault in faults:
-        console.note(fault)
-    console.give({"nodes": rows, "errors": faults})
-    return 3 if faults else 0
-
-
-def _row(state: NodeState, found: FoundNode | None) -> dict[str, object]:
-    order = state.order
-    # A provider that was not asked, or does not answer, says nothing about what is recorded.
-    seen = found.state if found else f"{state.phase}, según lo anotado"
-    return {
-        "provider": order.provider,
-        "name": order.name,
-        "student": order.student,
-        "lab": order.lab,
-        "state": seen if state.phase == "listo" or found is None else f"{seen}, {state.phase}",
-        "public_url": state.public_url,
-        "expires": found.expires if found else "",
-        "recorded": True,
-    }
+    return {"show": _show, "cost": _cost}[options.verb](options)
 
 
 def _show(options: argparse.Namespace) -> int:

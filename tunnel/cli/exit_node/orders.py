@@ -19,6 +19,7 @@ __all__ = [
     "arguments_of",
     "delete_arguments",
     "duration_text",
+    "lasting_options",
     "new_order",
     "parse_count",
     "parse_duration",
@@ -245,8 +246,13 @@ def arguments_of(order: Order) -> list[str]:
 def delete_arguments(order: Order) -> list[str]:
     """Return the arguments of ``tunnel`` that remove the node."""
     words = ["exit-node", "delete", order.name, "--provider", order.provider]
-    lasting = {option.name: option for option in OPTIONS if option.is_for_all_verbs}
-    for name, value in order.options:
-        if name in lasting:
-            words += [f"--{name}", value] if lasting[name].metavar else [f"--{name}"]
+    switches = {option.name for option in OPTIONS if not option.metavar}
+    for name, value in lasting_options(order):
+        words += [f"--{name}"] if name in switches else [f"--{name}", value]
     return words
+
+
+def lasting_options(order: Order) -> tuple[tuple[str, str], ...]:
+    """Return those of the provider's own options with which the node is found again."""
+    lasting = {option.name for option in OPTIONS if option.is_for_all_verbs}
+    return tuple((name, value) for name, value in order.options if name in lasting)
