@@ -80,10 +80,12 @@ _LAST_WHY = (
 
 
 def preparation(order: Order) -> list[str]:
-    """Return the commands, for people to read, that make the node's secret."""
+    """Return the commands, for people to copy, that make the node's folder and its secret."""
+    folder = shlex.join(["mkdir", "-p", "-m", "700", str(order.folder)])
     if not order.is_shared:
-        return [shlex.join(["tunnel", "token", "--salida", str(order.secret_file)])]
-    return [shlex.join(["tunnel", *_token_of(order, index)]) for index in range(len(order.students))]
+        return [folder, shlex.join(["tunnel", "token", "--salida", str(order.secret_file)])]
+    tokens = [shlex.join(["tunnel", *_token_of(order, index)]) for index in range(len(order.students))]
+    return [folder, *tokens]
 
 
 def _token_of(order: Order, index: int) -> list[str]:

@@ -38,7 +38,7 @@ def test_the_plan_has_each_step_with_its_reason_its_command_and_its_price_and_do
     assert things(desk) == desk.nodes == []
     assert re.findall(r"^(\d)\. ", plan, re.MULTILINE) == ["1", "2", "3", "4", "5"]
     assert plan.count("Sin la ") == 3
-    assert plan.count("     $ ") == 4
+    assert plan.count("     $ ") == 6
     assert "Cuesta USD 0.0084 por hora, USD 6.11 por mes: e2-micro" in plan
     assert "En las 4h que dura: USD 0.03" in plan
     assert re.search(r"https://cloud\.google\.com/\S+ \(anotado el \d{4}-\d\d-\d\d\)", plan)

@@ -137,13 +137,16 @@ def test_a_node_whose_record_was_lost_is_taken_up_again_by_the_same_command(clea
     clean.run("delete", "--si")
 
 
-def test_what_the_plan_says_is_what_is_run(clean: Desk) -> None:
-    plan = clean.run(*CREATE[:-1], "0", "--plan").stdout
+@pytest.mark.timeout(120)
+def test_the_commands_of_the_plan_copied_one_by_one_make_the_node(clean: Desk) -> None:
+    plan = clean.run(*CREATE, "--plan").stdout
     assert clean.nodes == []
     commands = [line.strip().removeprefix("$ ") for line in plan.splitlines() if line.startswith("     $ ")]
-    assert len(commands) == 2
-    assert "--auto-tls" in commands[1]
-    assert "detached" in commands[1]
+    assert len(commands) == 4
+    for command in commands:
+        clean.call("bash", "-c", command)
+    assert json.loads(clean.run("show", "--json").stdout)["phase"] == "listo"
+    clean.run("delete", "--si")
 
 
 def test_no_secret_is_in_the_plan_the_script_the_output_or_the_list_of_processes(clean: Desk) -> None:

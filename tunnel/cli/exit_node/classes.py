@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tunnel.cli.exit_node.console import Console, is_live
 from tunnel.cli.exit_node.create import node_document
-from tunnel.cli.exit_node.orders import new_order, provider_options, settled
+from tunnel.cli.exit_node.orders import arguments_of, new_order, provider_options, settled
 from tunnel.cli.exit_node.plan_text import cost_lines, plan_document, plan_text
 from tunnel.config import ConfigError
 from tunnel.exitnodes import engine, handover, readiness
@@ -64,7 +64,7 @@ def create(options: argparse.Namespace, students: Sequence[Student]) -> int:
     console = Console(is_simulated=plans[0].is_simulated, is_json=options.json)
     console.say(f"{len(orders)} nodos, uno para cada alumno de {options.roster}. El del primero:")
     console.say()
-    console.say(plan_text(plans[0], provider.title))
+    console.say(plan_text(plans[0], provider.title, [*arguments_of(orders[0]), "--comprobar"]))
     console.say()
     console.say(f"Los {len(orders)} juntos:")
     keys = [key for plan in plans for step in plan.steps for key in step.prices]

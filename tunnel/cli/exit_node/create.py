@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         if options.plan and options.json:
             console.give(plan_document(plan))
             return 0
-        console.say(plan_text(plan, provider.title))
+        console.say(plan_text(plan, provider.title, [*_same(options, order), "--comprobar"]))
         if options.plan:
             return 0
     provider.check(order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tunnel.cli.exit_node.orders import delete_arguments, duration_text
 from tunnel.exitnodes.handover import connection_path, name_of
@@ -16,7 +16,7 @@ from tunnel.exitnodes.state import NodeState
 __all__ = ["cost_lines", "outcome_text", "plan_document", "plan_text", "usd"]
 
 _COLUMNS = 96
-_MAX_SHOWN_TOKENS = 3
+_MAX_SHOWN = 4
 _WAIT_WHY = (
     "Espera a que el nodo conteste con el certificado que anunció, y escribe el archivo de conexión, que "
     "solo usted puede leer."
@@ -25,14 +25,14 @@ _ALONE_WHY = "El token que comparten los dos lados del túnel, en un archivo que
 _SHARED_WHY = "Un token y un nombre para cada alumno, en un archivo que solo usted puede leer."
 
 
-def plan_text(plan: Plan, title: str) -> str:
-    """Return the plan as a person reads it."""
+def plan_text(plan: Plan, title: str, check: Sequence[str]) -> str:
+    """Return the plan as a person reads it; ``check`` are the arguments of ``tunnel`` for its last step."""
     order = plan.order
     lines = [f"Plan del nodo de salida «{order.name}»: {title} (--provider {order.provider})", ""]
     first = 1
     if not plan.brings_secret:
         secrets = preparation(order)
-        shown = secrets[:_MAX_SHOWN_TOKENS]
+        shown = secrets[:_MAX_SHOWN]
         lines += _step(first, _SHARED_WHY if order.is_shared else _ALONE_WHY, shown)
         if len(secrets) > len(shown):
             lines.append(f"     … y {len(secrets) - len(shown)} más")
@@ -44,7 +44,7 @@ def plan_text(plan: Plan, title: str) -> str:
             if price.usd_hour:
                 monthly = f"{usd(price.usd_hour)} por hora, {usd(price.usd_month)} por mes"
                 lines.append(f"     Cuesta {monthly}: {price.title}")
-    lines += _step(first + len(plan.steps), _WAIT_WHY, [])
+    lines += _step(first + len(plan.steps), _WAIT_WHY, [shlex.join(["tunnel", *check])])
     lines += ["", *cost_lines((key for step in plan.steps for key in step.prices), order.duration_s)]
     for note in plan.notes:
         lines += textwrap.wrap(f"- {note}", _COLUMNS, subsequent_indent="  ", break_long_words=False)
