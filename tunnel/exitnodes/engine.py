@@ -136,9 +136,10 @@ def create(
     """
     with store.locked(order.folder):
         state = _begin(store.load(order.folder), order)
-        store.save(state)
-        if not provider.brings_secret:
-            handover.make_secret(order)
+        if may_make:  # or else nothing is recorded before something is found
+            store.save(state)
+            if not provider.brings_secret:
+                handover.make_secret(order)
         context = _context(state, tell)
         steps = provider.steps(order)
         for number, step in enumerate(steps, 1):

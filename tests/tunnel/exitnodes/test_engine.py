@@ -105,3 +105,14 @@ def test_the_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) 
         assert path.stat().st_mode & 0o077 == 0, path
     assert token.strip() in scene.order.connection_file.read_text()
     assert token.strip() not in (scene.order.folder / "estado.json").read_text()
+
+
+def test_a_check_of_what_nobody_made_says_what_is_missing_and_records_nothing(tmp_path: Path) -> None:
+    scene = scripted.scene(tmp_path)
+    with pytest.raises(NoSuchNode, match="falta la red"):
+        engine.create(
+            scene.provider, scene.order, scene.store, lambda event: None, scene.wait, may_make=False
+        )
+    assert things(tmp_path) == []
+    assert scene.store.all() == []
+    assert not scene.order.secret_file.exists()
