@@ -6,6 +6,7 @@
 # y con eso tiene las direcciones del laboratorio, una carpeta de trabajo y estas funciones:
 #
 #   ver ORDEN…                             muestra la orden y la corre
+#   seguir ORDEN…                          igual, para las que avanzan a la vista o preguntan algo
 #   dejar_en_marcha NOMBRE AVISO ORDEN…    la deja corriendo, y espera a que sus mensajes digan AVISO
 #   detener NOMBRE                         termina lo que quedó en marcha con ese nombre
 #   detener_todo                           termina todo lo de este laboratorio
@@ -79,6 +80,12 @@ ver() {
   return "$codigo"
 }
 
+# Muestra una orden y la corre tal cual, para las que avanzan a la vista o preguntan algo.
+seguir() {
+  mostrar "$@"
+  "$@"
+}
+
 # Un proceso se conoce por su número y por el momento en que empezó: los números se repiten.
 _huella() { LC_ALL=C ps -o lstart= -o args= -p "$1" 2>/dev/null || true; }
 
@@ -97,7 +104,8 @@ dejar_en_marcha() {
     decir "  (ya estaba en marcha)"
     return
   fi
-  nohup "$@" >"$nombre.log" 2>&1 </dev/null &
+  : >"$nombre.log"
+  nohup "$@" >>"$nombre.log" 2>&1 </dev/null &
   pid=$!
   for ((intento = 0; intento < 300; intento++)); do
     if grep -q -- "$aviso" "$nombre.log"; then

@@ -2,7 +2,7 @@
 # Paso 3. Crear una tarea.
 source "$(dirname "$0")/../pasos.sh"
 
-if curl --silent "http://$LOCAL/$TAREAS" | grep --quiet '"title": "write a book"'; then
+if curl --silent "http://$LOCAL/$TAREAS" | grep '"title": "write a book"' >/dev/null; then
   decir "La tarea ya está creada: con otro POST serían dos."
 else
   ver curl --silent -i -X POST -d '{ "title": "write a book" }' -H 'Content-type: application/json' \

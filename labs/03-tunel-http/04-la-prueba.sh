@@ -3,7 +3,7 @@
 source "$(dirname "$0")/../pasos.sh"
 
 ver curl --silent "http://$LOCAL/$TAREAS"
-if curl --silent "http://$LOCAL/$TAREAS" | grep --quiet 'write a book'; then
+if curl --silent "http://$LOCAL/$TAREAS" | grep 'write a book' >/dev/null; then
   decir "  (la tarea ya se creó antes: crearla otra vez haría dos)"
 else
   ver curl --silent -X POST -d '{ "title": "write a book" }' -H 'Content-type: application/json' \

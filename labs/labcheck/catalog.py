@@ -48,6 +48,7 @@ class Lab:
     ports: tuple[int, ...] = ()
     recommended: tuple[str, ...] = ()
     needs_exit_node: bool = False
+    creates_exit_node: bool = False
     videos: tuple[Video, ...] = ()
 
     @property
@@ -120,6 +121,7 @@ def _read(number: str, description: Path) -> Lab:
         ports=reader.several("ports", int),
         recommended=reader.several("recommended", str),
         needs_exit_node=bool(reader.get("needs_exit_node", bool)),
+        creates_exit_node=bool(reader.get("creates_exit_node", bool)),
         videos=tuple(reader.video(told_video) for told_video in reader.several("videos", dict)),
     )
 

@@ -1,5 +1,6 @@
 """A lab's shell programs: its steps, its solution, its cleanup."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from labcheck.catalog import Lab
 from labcheck.checking.place import Addresses
+from labcheck.children import find_program
 from labcheck.progress import environment_of, state_folder
 
 SOLUTION, CLEANUP = "solucion.sh", "limpieza.sh"
@@ -44,6 +46,24 @@ def survivors(lab: Lab) -> list[str]:
         if pid.isdigit() and _is_alive(int(pid)):
             found.append(f"{path.stem} (proceso {pid})")
     return found
+
+
+def exit_nodes_left(lab: Lab) -> list[str]:
+    """Return the exit nodes made for a lab that are still there, as a person would read it.
+
+    Raises:
+        StepError: it could not be asked, so that something may be left.
+    """
+    command = [find_program("tunnel"), "exit-node", "list", "--json"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    try:
+        told = json.loads(done.stdout)
+        nodes = [node for node in told["nodes"] if node["lab"] == lab.number]
+        errors = [str(error) for error in told["errors"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StepError(f"No se pudo preguntar qué nodos quedan: {done.stderr.strip()}") from error
+    left = [f"el nodo de salida {node['name']} ({node['provider']}), {node['state']}" for node in nodes]
+    return left + [f"quizás algo que no se pudo preguntar: {error}" for error in errors]
 
 
 def _first_line(path: Path) -> str:

@@ -23,6 +23,9 @@ MASKS = (
     (re.compile(r"write a book [0-9a-f]{8}"), "write a book 00000000"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "00:00:00"),
     (re.compile(r"^Date: .*"), "Date: (now)"),
+    (re.compile(r"\(\d+ s\)$"), "(0 s)"),
+    (re.compile(r"\bsha256:[0-9a-f]{64}\b"), "sha256:0"),
+    (re.compile(r"-\d{8}T\d{6}Z\b"), "-(now)"),
     (re.compile(r"\bcurl/[\d.]+"), "curl/0"),
     (re.compile(r"sha256:[0-9a-f]{64}"), "sha256:(any)"),
     (re.compile(r"\S*/\.local/state/"), "~/.local/state/"),
@@ -49,6 +52,8 @@ QUIET_S = 5
 
 # curl shows header names in bold on any terminal.
 _STYLE = re.compile(rb"\x1b\[[0-9;]*m")
+# What a progress bar wrote and took back: a return, and an erasure up to the end of the line.
+_ERASED = re.compile(r"[^\n]*\r\x1b\[K")
 _FENCE = re.compile(r"^(?P<quote>(?:> ?)?)```(?P<language>\w*)$")
 _DIRECTIVE = re.compile(r"<!-- prueba: (.+) -->")
 
@@ -157,6 +162,7 @@ class Reader:
         shown = self._read_until(f"\n{mark}\n")
         code = self._read_until("\n")
         assert code == "0", f"$ {command}\n{shown}\nexit code {code}"
+        shown = _ERASED.sub("", shown)
         return shown.splitlines()
 
     def leave_running(self, command: str, lines: int | None) -> list[str]:

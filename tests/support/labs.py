@@ -9,7 +9,7 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from support.own_network import bash_alone
 from support.requirements import refuse
@@ -84,7 +84,7 @@ class Desk:
     def review(self, number: str, *options: str) -> "Verdicts":
         """Run ``lab revisar --json``."""
         done = self.run(" ".join(["lab", "revisar", number, "--json", *options]))
-        return Verdicts(done, [json.loads(line) for line in done.out.splitlines()])
+        return Verdicts.of(done)
 
     def close(self) -> None:
         if self._is_busy:  # a test ran out of time: the command never ends
@@ -104,6 +104,11 @@ class Verdicts:
 
     done: Done
     events: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, done: Done) -> Self:
+        """Read what ``lab revisar --json`` wrote."""
+        return cls(done, [json.loads(line) for line in done.out.splitlines()])
 
     @property
     def results(self) -> list[dict[str, Any]]:

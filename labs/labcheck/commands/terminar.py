@@ -20,7 +20,7 @@ from labcheck.commands.common import (
 from labcheck.modes import Mode
 from labcheck.ports import is_free
 from labcheck.progress import save
-from labcheck.steps import CLEANUP, StepError, run_step, survivors
+from labcheck.steps import CLEANUP, StepError, exit_nodes_left, run_step, survivors
 from labcheck.terminal import Console
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         left = list(_left(desk))
         if not left and code == 0:
             save(desk.lab, replace(desk.progress, finished_at=time.time()))
-    except (*TOLD_ERRORS, StepError) as error:
+    except (*TOLD_ERRORS, StepError, FileNotFoundError) as error:
         complaints.failed(str(error))
         return ENVIRONMENT_FAILED
     for text in left:
@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
 def _left(desk: Desk) -> Iterator[str]:
     """Yield what is still there."""
     yield from survivors(desk.lab)
+    if desk.lab.creates_exit_node:
+        yield from exit_nodes_left(desk.lab)
     if desk.addresses.mode is Mode.LOCAL:
         for port in desk.lab.ports:
             if not is_free(port):

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Paso 5. El nodo creado: dónde está, qué lleva costado, qué responde, y su archivo de conexión.
+source "$(dirname "$0")/../pasos.sh"
+
+ver tunnel exit-node list
+ver tunnel exit-node cost nodo-lab-02
+ver curl --silent -o /dev/null -w '%{http_code}\n' "http://$REMOTE"
+# Sin el token: no se muestra en la pantalla.
+ver grep -v '^token' conexion.toml

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Falla: node_exists (no-node)
+# Solo puso en marcha la aplicación.
+source "$(dirname "$0")/../../pasos.sh"
+
+"$carpeta/01-aplicacion.sh"
