@@ -21,7 +21,7 @@ class Price:
     key: str
     title: str
     usd_hour: float
-    read_on: date
+    noted_on: date
     source: str
 
     @property
@@ -44,15 +44,15 @@ def parse_prices(text: str) -> dict[str, Price]:
     """
     table: dict[str, Price] = {}
     for key, row in tomllib.loads(text).items():
-        known = {"title", "read_on", "source", "usd_hour", "usd_month"}
-        if set(row) - known or not {"title", "read_on", "source"} <= set(row):
+        known = {"title", "noted_on", "source", "usd_hour", "usd_month"}
+        if set(row) - known or not {"title", "noted_on", "source"} <= set(row):
             raise ValueError(f"[{key}]: its keys are {sorted(row)}")
         if ("usd_hour" in row) == ("usd_month" in row):
             raise ValueError(f"[{key}]: usd_hour or usd_month, one of the two")
         usd_hour = float(row["usd_hour"]) if "usd_hour" in row else float(row["usd_month"]) / HOURS_A_MONTH
-        if usd_hour < 0 or not isinstance(row["read_on"], date):
+        if usd_hour < 0 or not isinstance(row["noted_on"], date):
             raise ValueError(f"[{key}]: a negative price, or no date")
-        table[key] = Price(key, row["title"], usd_hour, row["read_on"], row["source"])
+        table[key] = Price(key, row["title"], usd_hour, row["noted_on"], row["source"])
     return table
 
 

@@ -41,7 +41,7 @@ def test_the_plan_has_each_step_with_its_reason_its_command_and_its_price_and_do
     assert plan.count("     $ ") == 6
     assert "Cuesta USD 0.0084 por hora, USD 6.11 por mes: e2-micro" in plan
     assert "En las 4h que dura: USD 0.03" in plan
-    assert re.search(r"https://cloud\.google\.com/\S+ \(anotado el \d{4}-\d\d-\d\d\)", plan)
+    assert re.search(r"https://cloud\.google\.com/\S+ \(anotado el \d{4}-\d\d-\d\d; verifíquelo ahí\)", plan)
     assert "no prometen nada" in plan
     assert_spanish("\n".join(line for line in plan.splitlines() if "$ " not in line))
 

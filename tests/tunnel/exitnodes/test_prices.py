@@ -19,7 +19,7 @@ def test_every_row_has_its_source_and_its_date() -> None:
     assert len(table) >= 5
     for price in table.values():
         assert price.source.startswith("https://") or not price.usd_hour, price.key
-        assert date(2024, 1, 1) <= price.read_on <= date.today(), price.key
+        assert date(2024, 1, 1) <= price.noted_on <= date.today(), price.key
         assert price.title
 
 

@@ -92,7 +92,7 @@ def _cost(options: argparse.Namespace) -> int:
         console.say("No hay nodos anotados aquí. Precios de lista, sin impuestos; verifíquelos:")
         for price in prices().values():
             console.say(f"{price.title}: {usd(price.usd_hour)} por hora, {usd(price.usd_month)} por mes")
-            console.say(f"  {price.source} (anotado el {price.read_on})")
+            console.say(f"  {price.source} (anotado el {price.noted_on}; verifíquelo ahí)")
     console.give({"nodes": rows})
     return 0
 

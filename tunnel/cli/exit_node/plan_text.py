@@ -62,7 +62,7 @@ def cost_lines(keys: Iterable[str], duration_s: int) -> list[str]:
         lines.append(f"  En las {duration_text(duration_s)} que dura: {usd(hourly * duration_s / 3600)}.")
     rows: dict[str, Price] = {price.source: price for price in map(price_of, keys) if price.usd_hour}
     lines.append("  Precios de lista, sin impuestos; no prometen nada. Verifíquelos:")
-    lines += [f"  {price.source} (anotado el {price.read_on})" for price in rows.values()]
+    lines += [f"  {price.source} (anotado el {price.noted_on}; verifíquelo ahí)" for price in rows.values()]
     return lines
 
 
