@@ -11,7 +11,7 @@ from tunnel.exitnodes.model import Order
 from tunnel.exitnodes.prices import HOURS_A_MONTH, parse_prices, price_of, prices, total
 from tunnel.exitnodes.registry import PROVIDERS, load_provider
 
-ROW = '[x]\ntitle = "x"\nread_on = 2026-11-21\nsource = "https://x"\n'
+ROW = '[x]\ntitle = "x"\nnoted_on = 2026-11-21\nsource = "https://x"\n'
 
 
 def test_every_row_has_its_source_and_its_date() -> None:
