@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
+from tunnel.cli.tuning import tune_process
 from tunnel.client import TunnelClient
 from tunnel.config import ClientConfig, ConfigError, parse_control_url, parse_pin, parse_upstreams
 from tunnel.connection import Connection, load_connection
@@ -98,6 +99,7 @@ def run(options: argparse.Namespace) -> int:
             "puede leer y cambiar lo que pasa. Con --auto-tls en el nodo de salida no podría.",
             file=sys.stderr,
         )
+    tune_process()
     return run_in_loop(_connect(config, options.json))
 
 

@@ -26,6 +26,7 @@ from tunnel.cli.common import (
     use_all_descriptors,
 )
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
+from tunnel.cli.tuning import tune_process
 from tunnel.config import (
     ANY_HOST,
     CATCH_ALL,
@@ -174,6 +175,7 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     use_all_descriptors()
+    tune_process()
     return run_in_loop(_serve(config, options.json))
 
 

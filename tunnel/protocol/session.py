@@ -28,7 +28,7 @@ from tunnel.protocol.frames import (
 )
 from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake, FalseExitNode, Outgoing
 from tunnel.protocol.messages import Grant, Refusal
-from tunnel.protocol.states import StreamEvent
+from tunnel.protocol.states import StreamEvent, StreamState
 from tunnel.protocol.stream import Stream, StreamSink
 
 __all__ = ["HANDSHAKE_TIMEOUT_S", "PING_INTERVAL_S", "Role", "Session", "SessionHandler", "SessionState"]
@@ -355,7 +355,9 @@ class Session:
         elif self._out_bytes > _MAX_BACKLOG_BYTES:
             stream.reset(ResetCode.REFUSED_STREAM, "the link is far behind")
         else:
-            stream.sink = self._handler.stream_opened(stream, payload)
+            sink = self._handler.stream_opened(stream, payload)
+            if stream.state is not StreamState.CLOSED:
+                stream.sink = sink
 
     def _receive_data(self, stream: Stream, payload: bytes) -> None:
         if not stream.state.may_receive:
@@ -370,13 +372,15 @@ class Session:
         if kind == FrameType.HEAD and self.role is Role.EXIT_NODE and stream.state.may_receive:
             stream.sink.head_received(payload)
         elif kind == FrameType.END and not payload:
+            sink = stream.sink
             if not stream._move(StreamEvent.RECEIVE_END):
                 raise ProtocolViolation(f"second END on stream {stream.id}")
-            stream.sink.end_received()
+            sink.end_received()
         elif kind == FrameType.RESET:
             number, detail = _unpack_code(payload)
+            sink = stream.sink
             stream._move(StreamEvent.RECEIVE_RESET)
-            stream.sink.reset_received(_RESET_CODES.get(number, ResetCode.INTERNAL), detail)
+            sink.reset_received(_RESET_CODES.get(number, ResetCode.INTERNAL), detail)
         elif kind == FrameType.CREDIT:
             if len(payload) != _CREDIT.size:
                 raise ProtocolViolation(f"CREDIT of {len(payload)} bytes")
@@ -440,8 +444,9 @@ class Session:
         self.state = SessionState.CLOSED
         for stream in list(self._streams.values()):
             # A sink that is told may cut another stream, which then needs no telling.
+            sink = stream.sink
             if stream._move(StreamEvent.RECEIVE_RESET):
-                stream.sink.reset_received(ResetCode.LINK_LOST, detail)
+                sink.reset_received(ResetCode.LINK_LOST, detail)
         self._handler.session_closed(code, detail)
 
 

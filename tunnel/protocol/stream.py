@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from tunnel.protocol.errors import LocalMisuse, ResetCode
 from tunnel.protocol.flow import ReceiveWindow
@@ -46,6 +46,10 @@ class StreamSink(Protocol):
         """After ``send_data`` returned False: there is room again.  Not called once our END is due."""
 
 
+_NOBODY = cast(StreamSink, None)
+"""Told of nothing: a stream that is over and its owner would keep each other in memory for the collector."""
+
+
 class Stream:
     """One visitor's request and its answer.  Made by the session only."""
 
@@ -54,7 +58,7 @@ class Stream:
 
     def __init__(self, session: Session, stream_id: int, credit: int, window: ReceiveWindow) -> None:
         self.id = stream_id
-        self.sink: StreamSink
+        self.sink: StreamSink = _NOBODY
         self.state = StreamState.OPEN
         self.credit = credit  # bytes we may still send
         self.window = window  # what we may still receive
@@ -189,5 +193,6 @@ class Stream:
             self._queue.clear()
             self._queued_bytes = 0
             self.window.close()
+            self.sink = _NOBODY
             self._session._forget(self)
         return True

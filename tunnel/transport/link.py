@@ -1,8 +1,9 @@
 """The link: one websocket with a session inside.
 
 The websockets library's sans-I/O protocol runs inside an ``asyncio.Protocol``; compression is off (what
-passes is mostly compressed or small, and deflate costs more than the network).  All frames of one turn
-of the event loop leave in one websocket message, which is worth a factor of two in CPU per request.
+passes is mostly compressed or small, and deflate costs more than the network).  Once the link is up,
+binary messages go past the library (see ``ws_frames``).  All frames of one turn of the event loop leave
+in one websocket message, which is worth a factor of two in CPU per request.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import State
+from websockets.protocol import Side, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
+from tunnel.transport.ws_frames import FrameCutter, encode_binary
 
 __all__ = [
     "CA_PATH",
@@ -54,6 +56,8 @@ _BATCH_BYTES = 256 * 1024
 _HIGH_WATER_BYTES = 512 * 1024
 """Unsent bytes in the transport above which the session keeps its output, so that streams take turns."""
 
+_HEAD_END = b"\r\n\r\n"
+
 _CLOSE_GRACE_S = 1.0
 
 _UNWELCOME_S = 1.0
@@ -77,6 +81,9 @@ class Link(asyncio.Protocol):
         self._write_paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._is_up = False  # the websocket's own handshake is over
+        self._is_masking = ws.side is Side.CLIENT  # RFC 6455, section 5.3
+        self._cutter = FrameCutter(not self._is_masking, MAX_MESSAGE_BYTES)
+        self._head_tail = b""  # the last bytes of the other side's head, so far
         self.session: Session
         self.closed: asyncio.Future[None] = self._loop.create_future()  # the connection is gone
         self.peer = "?"  # address of the other side, for logs
@@ -96,21 +103,61 @@ class Link(asyncio.Protocol):
         ws, transport = self._ws, self._transport
         if transport is None or transport.is_closing():
             return
-        ws.receive_data(data)
-        now = self._loop.time()
-        for event in ws.events_received():
-            if transport.is_closing():  # an earlier one was refused, and what follows it with it
-                return
+        if not self._is_up:
+            data = self._receive_handshake(data)
+        elif ws.state is not State.OPEN:
+            ws.receive_data(data)
+            data = b""
+        if data:
+            session, now = self.session, self._loop.time()
+            for is_ours, piece in self._cutter.cut(data):
+                if is_ours:
+                    session.receive_data(piece, now)
+                else:
+                    ws.receive_data(piece)
+                    self._receive_events(now)
+                    if ws.state is not State.OPEN or transport.is_closing():
+                        break
+        self._write_ws()
+        if ws.close_expected():
+            self.session.connection_lost("the websocket was closed")
+            self._close_soon()
+
+    def _receive_handshake(self, data: bytes) -> bytes:
+        """Give the library the other side's head; return the frames that came behind it.
+
+        The head ends at the first empty line (RFC 6455, section 4.1): were the library to read on, nobody
+        would know where in the frames it is.
+        """
+        seen = self._head_tail + data
+        end = seen.find(_HEAD_END)
+        if end < 0:
+            self._head_tail = seen[-len(_HEAD_END) + 1 :]
+            self._ws.receive_data(data)
+            self._receive_events(self._loop.time())
+            return b""
+        head_size = end + len(_HEAD_END) - len(self._head_tail)
+        self._head_tail = b""
+        self._ws.receive_data(data[:head_size])
+        self._receive_events(self._loop.time())
+        rest = data[head_size:]
+        if self._is_up or not rest:
+            return rest
+        self._ws.receive_data(rest)  # of an answer that is no websocket: its content
+        self._receive_events(self._loop.time())
+        return b""
+
+    def _receive_events(self, now: float) -> None:
+        """Take what the library has understood."""
+        for event in self._ws.events_received():
+            if self._transport is None or self._transport.is_closing():
+                return  # an earlier one was refused, and what follows it with it
             if not isinstance(event, Frame):
                 self._http_received(event)
             elif event.opcode is Opcode.BINARY or event.opcode is Opcode.CONT:
                 self.session.receive_data(cast(bytes, event.data), now)
             elif event.opcode is Opcode.TEXT:
                 self.session.close(CloseCode.PROTOCOL_ERROR, "a text message")
-        self._write_ws()
-        if ws.close_expected():
-            self.session.connection_lost("the websocket was closed")
-            self._close_soon()
 
     def eof_received(self) -> bool:
         """Called by asyncio: the peer ended the connection.
@@ -156,15 +203,14 @@ class Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        if not self._is_up or self._transport is None:
+        transport = self._transport
+        if not self._is_up or transport is None or transport.is_closing():
             return
         session = self.session
         ws = self._ws
         while session.has_output and not self._write_paused and ws.state is State.OPEN:
-            data = b"".join(session.data_to_send(_BATCH_BYTES))
-            for start in range(0, len(data), MAX_MESSAGE_BYTES):
-                ws.send_binary(data[start : start + MAX_MESSAGE_BYTES])
-            self._write_ws()
+            pieces = session.data_to_send(_BATCH_BYTES)
+            transport.writelines(encode_binary(pieces, self._is_masking, MAX_MESSAGE_BYTES))
         if session.is_closed and not session.has_output:
             if ws.state is State.OPEN:
                 ws.send_close(1002 if session.error else 1000)
