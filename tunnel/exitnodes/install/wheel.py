@@ -29,6 +29,8 @@ LOCK = "requirements.lock"
 _DISTRIBUTION = "tunelab"
 _ENTRY_POINTS = "[console_scripts]\ntunnel = tunnel.cli:entry_point\n"
 _WHEEL = "Wheel-Version: 1.0\nGenerator: tunelab\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+# What stands in for a cloud has no use in one, and a machine's metadata are small.
+_SIMULATION = "simulation"
 # The oldest date that a zip can hold: the bytes depend on the contents alone.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -60,7 +62,10 @@ def make_wheel() -> Wheel:
     files = {
         f"tunnel/{path.relative_to(root).as_posix()}": path.read_bytes()
         for path in root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.name != LOCK and path.suffix != ".md"
+        if path.is_file()
+        and not {"__pycache__", _SIMULATION} & set(path.relative_to(root).parts)
+        and path.name != LOCK
+        and path.suffix != ".md"
     }
     files[f"{info}/METADATA"] = (installed.read_text("METADATA") or "").encode()
     files[f"{info}/WHEEL"] = _WHEEL.encode()
