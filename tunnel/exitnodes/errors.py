@@ -4,6 +4,7 @@
  ├── ``MissingTool``       a program that the provider needs is not on PATH
  ├── ``NotLoggedIn``       the provider does not know who asks
  ├── ``PermissionDenied``  it does, and says no
+ ├── ``NoProject``         no project was named, or there is none of that name
  ├── ``BillingDisabled``   no billing account, or none chosen
  ├── ``QuotaExceeded``     no more machines of this kind for this account
  ├── ``NameTaken``         the name belongs to something that is not ours
@@ -32,6 +33,7 @@ __all__ = [
     "ExitNodeError",
     "MissingTool",
     "NameTaken",
+    "NoProject",
     "NoSuchNode",
     "NodeBusy",
     "NotLoggedIn",
@@ -70,6 +72,12 @@ class PermissionDenied(ExitNodeError):
     """The provider knows who asks, and says no."""
 
     kind = "permission"
+
+
+class NoProject(ExitNodeError):
+    """No project was named, or there is none of that name."""
+
+    kind = "no-project"
 
 
 class BillingDisabled(ExitNodeError):

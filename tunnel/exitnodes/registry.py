@@ -18,6 +18,7 @@ __all__ = ["OPTIONS", "PROVIDERS", "REFUSED", "ProviderOption", "load_provider"]
 PROVIDERS: dict[str, str] = {
     "local": "tunnel.exitnodes.local.provider:LocalProvider",
     "vm": "tunnel.exitnodes.vm:VmProvider",
+    "gcp": "tunnel.exitnodes.gcp.provider:GcpProvider",
     "ec2": "tunnel.exitnodes.clouds.ec2:Ec2Provider",
     "digitalocean": "tunnel.exitnodes.clouds.by_token:DigitalOceanProvider",
     "linode": "tunnel.exitnodes.clouds.by_token:LinodeProvider",
@@ -58,6 +59,31 @@ OPTIONS: tuple[ProviderOption, ...] = (
         "la del proyecto, con su Vagrantfile (por omisión: la actual)",
         ("vm",),
         metavar="CARPETA",
+        is_for_all_verbs=True,
+    ),
+    ProviderOption(
+        "--proyecto",
+        "el id del proyecto (por omisión: el de «gcloud config get-value project»)",
+        ("gcp",),
+        metavar="ID",
+        is_for_all_verbs=True,
+    ),
+    ProviderOption(
+        "--proyecto-nuevo",
+        "crea un proyecto para el nodo, con un id único, y lo borra con él",
+        ("gcp",),
+        is_for_all_verbs=True,
+    ),
+    ProviderOption(
+        "--cuenta-facturacion",
+        "la cuenta que paga, si el proyecto no tiene; las suyas: gcloud billing accounts list",
+        ("gcp",),
+        metavar="ID",
+    ),
+    ProviderOption(
+        "--simulada",
+        "contra una imitación de gcloud en esta máquina: sin cuenta, sin red y sin costo",
+        ("gcp",),
         is_for_all_verbs=True,
     ),
 )

@@ -60,6 +60,8 @@ def render(plan: Plan, tunnel: str, same: Sequence[str], check: Sequence[str], u
         undo=shlex.join(["tunnel", *undo]),
         tunnel=shlex.quote(tunnel),
     )
+    if plan.is_simulated:
+        head = head.replace("printf '+'", "printf 'SIMULACIÓN | +'")
     parts = [head]
     if plan.is_simulated:
         parts.append('echo "SIMULACIÓN: nada de esto es real ni cuesta." >&2\n')

@@ -120,9 +120,9 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
         ("client --ulr ws://a --upstream b", "tunnel client: no existe la opción --ulr. ¿Quiso decir --url?"),
         ("client --url ws://a --upstream", "tunnel client: --upstream necesita un valor."),
         ("exit-node", "tunnel exit-node: falta la orden; las hay: create, delete, list, show, cost, ssh, "
-         "logs."),
+         "logs, paquete."),
         ("exit-node creat", "tunnel exit-node: «creat» no es una orden; las hay: create, delete, list, show, "
-         "cost, ssh, logs. ¿Quiso decir create?"),
+         "cost, ssh, logs, paquete. ¿Quiso decir create?"),
         ("exit-node create", "tunnel exit-node create: falta --provider."),
         ("exit-node create --providr local", "tunnel exit-node create: no existe la opción --providr. "
          "¿Quiso decir --provider?"),

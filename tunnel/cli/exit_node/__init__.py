@@ -3,6 +3,7 @@
 Map
     ``orders``     from options, and from what is recorded, to the order that a provider understands
     ``create``     one node; ``delete``: its end; ``classes``: both of them for a whole roster
+    ``parcel``     ``paquete``: what a machine at Google reads at its start
     ``listing``    ``list``; ``look``: ``show`` and ``cost``; ``reach``: ``ssh`` and ``logs``
     ``plan_text``  a plan, and what comes of it, in words
     ``progress``   what happens while it happens; ``console``: where words go
@@ -28,6 +29,7 @@ Crea y borra nodos de salida: máquinas con dirección pública por las que sus 
 
   tunnel exit-node create --provider local     en esta máquina, sin cuenta ni costo
   tunnel exit-node create --provider vm        en la máquina virtual exit-node del curso
+  tunnel exit-node create --provider gcp       en Google Cloud (con --simulada: sin cuenta)
 
 Antes de hacer nada muestra el plan: cada paso con su porqué, su orden y su precio de lista.
 Si se interrumpe, la misma orden continúa donde iba.
@@ -98,6 +100,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     _add_node(logs)
     logs.add_argument("--seguir", action="store_true", help="sigue mostrando lo que escriba, hasta Ctrl-C")
+    _add_parcel(verbs)
     parser.commands = dict(verbs.choices)
 
 
@@ -190,6 +193,26 @@ def _add_create(verbs: Subparsers) -> None:
     )
     parser.add_argument("--si", action="store_true", help="no pregunta: hágalo")
     parser.add_argument("--json", action="store_true", help="el resultado en JSON, para otros programas")
+
+
+def _add_parcel(verbs: Subparsers) -> None:
+    parser = _add(
+        verbs,
+        "paquete",
+        "parcel",
+        "escribe lo que una máquina de Google lee al arrancar",
+        "Escribe en una carpeta el programa y el guion de arranque que viajan en los metadatos de una "
+        "máquina "
+        "de Google. Ninguno lleva el token. Es el primer paso de un guion de --provider gcp.",
+    )
+    parser.add_argument("carpeta_destino", metavar="CARPETA", type=Path, help="se crea si no existe")
+    parser.add_argument(
+        "--port", metavar="PUERTO", type=port_number, help="el de los visitantes (por omisión: 8000)"
+    )
+    parser.add_argument(
+        "--control-port", metavar="PUERTO", type=port_number, help="el del cliente (por omisión: 8123)"
+    )
+    parser.add_argument("--compartido", action="store_true", help="el nodo lee tokens.toml, no token")
 
 
 def _add_delete(verbs: Subparsers) -> None:

@@ -65,6 +65,7 @@ def is_live() -> bool:
 def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     """Run a verb; tell its errors on stderr, and as a document with --json."""
     options.command = f"exit-node {options.verb}"
+    Console.latest_mark = _SIMULATION if getattr(options, "simulada", False) else ""
     try:
         return run(options)
     except ExitNodeError as error:

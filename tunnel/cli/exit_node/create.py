@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     order = settled(new_order(options, store, students=students), options, provider, store)
     console = Console(is_simulated=provider.is_simulated(order), is_json=options.json)
     if options.guion is not None:
-        return _write_script(options, provider, order)
+        return _write_script(options, provider, order, console)
     if not options.comprobar:
         plan = provider.plan(order)
         if options.plan and options.json:
@@ -117,7 +117,7 @@ def _same(options: argparse.Namespace, order: Order) -> list[str]:
     return words
 
 
-def _write_script(options: argparse.Namespace, provider: Provider, order: Order) -> int:
+def _write_script(options: argparse.Namespace, provider: Provider, order: Order, console: Console) -> int:
     if not provider.has_script:
         raise BadOrder(
             f"«{provider.name}» no se maneja con órdenes sino con su API: de él no hay guion. Con --plan se "
@@ -137,7 +137,7 @@ def _write_script(options: argparse.Namespace, provider: Provider, order: Order)
         path.chmod(0o755)
     except OSError as error:
         raise BadOrder(f"no se puede escribir {path}: {describe_os_error(error)}.") from None
-    print(f"Guion escrito en {path}. Léalo y córralo: bash {shlex.quote(str(path))}")
+    console.say(f"Guion escrito en {path}. Léalo y córralo: bash {shlex.quote(str(path))}")
     return 0
 
 

@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     states = [state for state in Store().all() if options.provider in (None, state.order.provider)]
     answers = _ask(_searches(options, states))
     is_simulated = any(node.is_simulated for node in answers.nodes.values())
+    is_simulated |= any(load_provider(state.order.provider).is_simulated(state.order) for state in states)
     rows = [
         _recorded(state, answers.nodes.pop((state.order.provider, state.order.name), None))
         for state in states

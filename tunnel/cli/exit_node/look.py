@@ -69,12 +69,13 @@ def _show_field(name: str, state: NodeState) -> int:
 
 def _cost(options: argparse.Namespace) -> int:
     store = Store()
-    console = Console(is_json=options.json)
     if options.nombre is None:
         states = [state for state in store.all() if options.provider in (None, state.order.provider)]
     else:
         _, order, found = the_node(options, store)
         states = [found or NodeState(order)]
+    is_simulated = any(load_provider(state.order.provider).is_simulated(state.order) for state in states)
+    console = Console(is_simulated=is_simulated, is_json=options.json)
     rows: list[dict[str, object]] = []
     for state in states:
         provider = load_provider(state.order.provider)

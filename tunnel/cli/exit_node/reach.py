@@ -6,6 +6,7 @@ import argparse
 import shlex
 import subprocess
 
+from tunnel.cli.exit_node.console import Console
 from tunnel.cli.exit_node.orders import the_node
 from tunnel.exitnodes import process
 from tunnel.exitnodes.errors import NoSuchNode
@@ -18,6 +19,7 @@ __all__ = ["run"]
 def run(options: argparse.Namespace) -> int:
     """Hand the terminal over to the program that reaches the node; return its exit code."""
     provider, order, state = the_node(options, Store())
+    Console(is_simulated=provider.is_simulated(order))  # marks the errors too
     context = Context(order, dict(state.facts) if state else {})
     missing = ""
     for step in provider.steps(order):
