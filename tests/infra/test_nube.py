@@ -153,3 +153,23 @@ def test_the_script_has_the_same_result(place: cloud_lane.CloudPlace, app: str) 
     prove(place, app, "por el guion")
     tunnel(place, "delete", "--si")
     assert_nothing_left(place)
+
+
+def test_a_shared_node_knows_each_student_of_the_roster(place: cloud_lane.CloudPlace, app: str) -> None:
+    roster = place.folder / "alumnos.csv"
+    roster.write_text("codigo,nombre,correo\nana,Ana,ana@example.edu\nluis,Luis,luis@example.edu\n")
+    whose = ("--roster", str(roster), "--compartido")
+    tunnel(place, "create", *GCP, *whose, "--dominio", "curso.example", "--nombre", "nodo-curso", "--si")
+    node = place.folder / "estado" / "tunelab" / "nodos" / "gcp" / "nodo-curso"
+    url = tunnel(place, "show", "nodo-curso", "--solo", "public_url").strip() + TASKS
+    connection = str(node / "conexiones" / "luis.toml")
+    client = [str(BIN / "tunnel"), "client", "--conexion", connection]
+    host = ("--header", "Host: luis.curso.example")
+    with running(place, *client, "--upstream", f"luis.curso.example={app}"):
+        limit = time.monotonic() + 30
+        while "tasks" not in curl(place, url, *host):
+            assert time.monotonic() < limit, (place.folder / "programas.log").read_text()
+            time.sleep(0.2)
+        assert "tasks" not in curl(place, url, "--header", "Host: ana.curso.example")
+    tunnel(place, "delete", "nodo-curso", "--si")
+    assert_nothing_left(place)
