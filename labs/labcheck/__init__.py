@@ -17,6 +17,7 @@ The map, from the leaves up::
     catalog         the labs that there are, each a folder
     checking        what a check is, and the pytest plugin that runs checks
     observing       what can be seen of a lab from outside its programs
+    grading         a class: one grade a student, and how it is found out
     reviewing       a review: a lab's checks, run here by pytest, and what came of them
     progress        a student's progress, one file a lab
     steps           a lab's shell programs: its steps, its solution, its cleanup

@@ -1,0 +1,6 @@
+"""Grading: what came of a lab for each student of a class.
+
+The map, from the leaves up::
+
+    grade     one student's grade: verdicts, when it was handed in, what was taken off, what was set by hand
+"""
