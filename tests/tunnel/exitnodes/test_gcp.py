@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,11 +157,13 @@ def test_a_project_with_other_machines_is_not_deleted(tmp_path: Path) -> None:
 
 
 def test_a_node_is_found_and_removed_when_its_state_is_lost(tmp_path: Path) -> None:
-    state = made(tmp_path)
-    shutil.rmtree(state.order.folder)
+    order = replace(GcpProvider().settle(order_in(tmp_path)), data_port=8080)
+    engine.create(GcpProvider(), order, Store(), lambda event: None, answer_at_once)
+    shutil.rmtree(order.folder)
     (found,) = GcpProvider().found(Search(options=(("simulada", "sí"),)))
     assert (found.name, found.student, found.is_simulated) == ("nodo-ana", "ana", True)
     assert found.expires.endswith("Z")
+    assert found.public_url.endswith(":8080")
     lost = order_in(tmp_path, proyecto="tunelab-simulado")
     assert removed(lost) == ("maquina", "cortafuegos")
     assert inventory(tmp_path) == []

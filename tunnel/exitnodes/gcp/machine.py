@@ -19,8 +19,9 @@ from tunnel.exitnodes.gcp.project import is_new
 from tunnel.exitnodes.model import Facts, Order, StepInfo
 from tunnel.exitnodes.provider import Context, Step
 
-__all__ = ["SECRET_KEY", "FilesStep", "FirewallStep", "MachineStep", "find_instance"]
+__all__ = ["PORT_LABEL", "SECRET_KEY", "FilesStep", "FirewallStep", "MachineStep", "find_instance"]
 
+PORT_LABEL = "puerto"  # the visitors', so that a list can tell the address
 SECRET_KEY = "tunelab-secreto"  # noqa: S105 - the name of a metadata key
 _DISK_GB = 10  # the smallest that Debian's image fits in
 _API_PATIENCE_S = (5, 10, 20, 30, 30)  # an API that was just enabled takes a while to be so everywhere
@@ -223,7 +224,7 @@ def _patiently(context: Context, action: Callable[[], T]) -> T:
 
 def _create(order: Order, zone: str, expires: str) -> tuple[str, ...]:
     name = resource_name(order)
-    labels = {**order.labels, "vence": expires}
+    labels = {**order.labels, PORT_LABEL: str(order.data_port), "vence": expires}
     files = {
         "startup-script": order.folder / STARTUP,
         **{f"tunelab-{name.removesuffix('.b64')}": order.folder / name for name in PARCELS},

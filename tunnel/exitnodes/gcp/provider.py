@@ -21,7 +21,7 @@ from tunnel.exitnodes.errors import (
 )
 from tunnel.exitnodes.gcp.files import make_files
 from tunnel.exitnodes.gcp.gcloud import ApiDisabled, NotThere, ask, ask_as, instances, lines, program
-from tunnel.exitnodes.gcp.machine import SECRET_KEY, FilesStep, FirewallStep, MachineStep
+from tunnel.exitnodes.gcp.machine import PORT_LABEL, SECRET_KEY, FilesStep, FirewallStep, MachineStep
 from tunnel.exitnodes.gcp.names import check_region, parse_expiry_label, project_of, resource_name
 from tunnel.exitnodes.gcp.project import ApiStep, BillingStep, ProjectStep, is_new
 from tunnel.exitnodes.model import Announcement, FoundNode, Order, Query, Search
@@ -216,7 +216,9 @@ class GcpProvider(Provider):
                 student=item.labels.get("alumno", ""),
                 lab=item.labels.get("laboratorio", ""),
                 region=item.zone,
-                public_url=f"http://{item.address}:8000" if item.address else "",
+                public_url=f"http://{item.address}:{port}"
+                if item.address and (port := item.labels.get(PORT_LABEL))
+                else "",
                 expires=parse_expiry_label(item.labels.get("vence", "")),
                 prices=_PRICES,
                 is_simulated=is_simulated,
