@@ -4,6 +4,7 @@ import contextlib
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -128,9 +129,10 @@ def test_a_terminal_does_not_notice_that_its_program_was_frozen(machine):
     """A shell that sees its foreground program stopped says so and takes the terminal back."""
     mine, its = pty.openpty()
     command = [require_program("setsid", "Debian: util-linux"), "--ctty", "bash", "--norc", "-i"]
-    with subprocess.Popen(
-        command, stdin=its, stdout=its, stderr=its, env=os.environ | {"PS1": "> "}
-    ) as shell:
+    shell = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=os.environ | {"PS1": "> "})
+    with shell, contextlib.ExitStack() as stack:
+        stack.callback(os.close, mine)
+        stack.callback(shell.kill)  # whatever comes of it: it would wait for its terminal for ever
         os.close(its)
         os.write(mine, b"sleep 47; echo ended $?\n")
         is_ours = re.compile(r"^sleep 47$")
@@ -146,7 +148,6 @@ def test_a_terminal_does_not_notice_that_its_program_was_frozen(machine):
         os.kill(sleeper.pid, signal.SIGTERM)
         shown = b""
         while b"ended 143" not in shown:
+            assert select.select([mine], [], [], 20)[0], shown
             shown += os.read(mine, 1000)
-        shell.kill()
-    os.close(mine)
     assert b"Stopped" not in shown

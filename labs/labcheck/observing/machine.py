@@ -17,6 +17,8 @@ from labcheck.checking.diagnosis import CouldNotCheckError
 # longer than any check may take.
 THAW_AFTER_S = 60
 
+_LOOKS = 100  # whether a process has stopped: some hundredths of a second each
+
 _TUNNEL_CLIENT = re.compile(r"(?:^|[/\s])tunnel(?:\.exe)?\s+client(?:\s|$)")
 _SHELLS = re.compile(r"^-?(?:\S*/)?(?:bash|zsh|fish|dash|sh)(?:\s|$)")
 # ss(8): LISTEN 0 256 127.0.0.1:5000 0.0.0.0:* users:(("gtd-app",pid=15395,fd=3))
@@ -102,7 +104,12 @@ class Machine:
         pids = [str(pid) for pid in self._with_their_shells(processes)]
         freeze, thaw = " ".join(pids), " ".join(reversed(pids))
         watchdog = (
-            f"kill -STOP {freeze} || exit 1\n"
+            # Each is waited for: a shell that is not quite stopped yet would still see its command stop.
+            f"for pid in {freeze}; do\n"
+            f"  kill -STOP $pid || {{ kill -CONT {thaw} 2>/dev/null; exit 1; }}\n"
+            f"  tries={_LOOKS}\n"
+            "  until ps -o stat= -p $pid | grep -q '^T' || [ $tries -eq 0 ]; do tries=$((tries - 1)); done\n"
+            "done\n"
             # It thaws them if nobody else does, and leaves nothing behind when it is told to go.
             f"(sleep {THAW_AFTER_S} & nap=$!; trap 'kill $nap; exit' TERM; wait $nap; kill -CONT {thaw}) "
             ">/dev/null 2>&1 </dev/null &\necho $!"
