@@ -8,6 +8,7 @@ import random
 import secrets
 import ssl
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tunnel import __version__
 from tunnel.config import ClientConfig
@@ -25,6 +26,9 @@ from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
 from tunnel.transport.upstream import UpstreamPool
 
 __all__ = ["TunnelClient", "retry_delay_s"]
+
+if TYPE_CHECKING:
+    from tunnel.tcp.agent import TcpServices
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +73,11 @@ class TunnelClient:
         self._link: AgentLink | None = None
         self._stopping = asyncio.Event()
         self._exchanges: AgentExchanges | None = None
+        self._services: TcpServices | None = None
+        if config.tcp:
+            from tunnel.tcp.agent import TcpServices
+
+            self._services = TcpServices(config.tcp, config.proxy_protocol, config.upstream_timeout_s)
         self.dialler = Dialler(config.address, config.trust, config.token)
 
     async def run(self) -> None:
@@ -95,12 +104,14 @@ class TunnelClient:
                         await self._stopping.wait()
         finally:
             await self._exchanges.close()
+            if self._services is not None:
+                await self._services.close()
 
     async def stop(self, drain_timeout_s: float) -> None:
         """Stop gracefully: tell the exit node, finish what is under way for up to ``drain_timeout_s``."""
         link, exchanges = self._link, self._exchanges
         if link is not None and exchanges is not None:
-            self.on_event(Stopping(len(exchanges)))
+            self.on_event(Stopping(link.session.stream_count))
             idle = asyncio.Event()
             link.session.on_idle = idle.set
             link.session.drain("the client stops")
@@ -117,6 +128,8 @@ class TunnelClient:
 
     def open_stream(self, stream: Stream, payload: bytes) -> StreamSink:
         """Answer a stream."""
+        if self._services is not None and self._services.is_for(payload):
+            return self._services.open(stream, payload)
         assert self._exchanges is not None  # noqa: S101 - run() made it before any link
         return self._exchanges.open(stream, payload)
 
@@ -131,7 +144,10 @@ class TunnelClient:
             initial_window=INITIAL_WINDOW_BYTES,
             max_streams=MAX_STREAMS,
         )
-        claim = Claim(tuple(upstream.name for upstream in self.config.upstreams))
+        claim = Claim(
+            tuple(upstream.name for upstream in self.config.upstreams),
+            tuple(service.exit_port for service in self.config.tcp),
+        )
         now = asyncio.get_running_loop().time()
         return Session(AgentHandshake(token, hello, claim), attempt, link.schedule_flush, now)
 
@@ -201,8 +217,14 @@ class _Attempt:
         self._opened_s = asyncio.get_running_loop().time()
         self._client.attempt_linked(self._link)
         self._link.reschedule_tick()
-        upstreams = tuple(upstream.url for upstream in self._client.config.upstreams)
-        self._client.on_event(Connected(grant.session, grant.urls, upstreams))
+        config = self._client.config
+        if config.tcp and not grant.ports:  # it comes from before there were any, and ignored them
+            self.refusal = Refused("no-ports", "this exit node knows nothing of TCP ports")
+            self._link.session.close(CloseCode.DRAINING, "no ports")
+            return
+        upstreams = tuple(upstream.url for upstream in config.upstreams)
+        tcp = tuple((service.exit_port, service.address) for service in config.tcp)
+        self._client.on_event(Connected(grant.session, grant.urls, upstreams, tcp))
 
     def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
         """A visitor's request arrived."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from ipaddress import AddressValueError, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tunnel.http.forwarded import Networks
 from tunnel.limits import ClientLimits, VisitorLimits
+from tunnel.port_ranges import NO_PORT, PortRanges
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
-from tunnel.protocol.messages import MAX_NAMES, Claim
+from tunnel.protocol.messages import MAX_NAMES, MAX_PORTS, Claim
 from tunnel.trust import SYSTEM_TRUST, CaPin, TokenProof, Trust
 
 __all__ = [
@@ -27,14 +29,17 @@ __all__ = [
     "ClientConfig",
     "ConfigError",
     "ControlAddress",
+    "ProxyProtocol",
     "Secret",
     "ServerConfig",
+    "TcpUpstream",
     "Upstream",
     "is_domain_name",
     "parse_control_url",
     "parse_network",
     "parse_pin",
     "parse_san",
+    "parse_tcp_upstreams",
     "parse_upstreams",
 ]
 
@@ -49,7 +54,7 @@ _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _PIN = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.IGNORECASE)
 _HOST = re.compile(r"[\w.\-]+")  # letters of any alphabet: the resolver knows international names
 
-_MAX_CLAIM_BYTES = MAX_CONTROL_PAYLOAD_BYTES - 64  # the agent's proof shares the frame
+_MAX_CLAIM_BYTES = MAX_CONTROL_PAYLOAD_BYTES - 64 - 8 * MAX_PORTS  # the proof and ports share the frame
 
 
 class ConfigError(Exception):
@@ -80,6 +85,14 @@ class Secret:
         return self  # dataclasses.asdict copies
 
 
+class ProxyProtocol(Enum):
+    """How a TCP service is told who came: HAProxy's PROXY protocol, or not at all."""
+
+    NONE = ""
+    V1 = "v1"
+    V2 = "v2"
+
+
 @dataclass(frozen=True, slots=True)
 class AutoTls:
     """TLS for the control plane, with a CA of the exit node's own."""
@@ -105,6 +118,7 @@ class ServerConfig:
     auto_tls: AutoTls | None = None
     trusted_proxies: Networks = ()  # who may say whom a request comes from
     client_limits: ClientLimits = field(default_factory=ClientLimits)
+    tcp_ports: PortRanges = NO_PORT  # what clients may ask for
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
@@ -152,6 +166,20 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class TcpUpstream:
+    """A private TCP service, and the port of the exit node's that leads to it."""
+
+    exit_port: int
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The service, as people write it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class ControlAddress:
     """Where the exit node's control plane is."""
 
@@ -180,10 +208,19 @@ class ClientConfig:
     drain_timeout_s: float = 10.0
     trust: Trust = SYSTEM_TRUST
     allows_plain: bool = False  # a link without TLS to another machine
+    tcp: tuple[TcpUpstream, ...] = ()
+    proxy_protocol: ProxyProtocol = ProxyProtocol.NONE  # what TCP services are told of who came
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
         address = self.address
+        if not self.upstreams and not self.tcp:
+            raise ConfigError(
+                "falta qué compartir: --upstream http://localhost:5000, o un servicio TCP con "
+                "--tcp 5432=localhost:5432."
+            )
+        if self.proxy_protocol is not ProxyProtocol.NONE and not self.tcp:
+            raise ConfigError("--proxy-protocol va con --tcp: por HTTP lo dicen las cabeceras Forwarded.")
         if not address.is_tls and self.trust != SYSTEM_TRUST:
             raise ConfigError(
                 f"la URL «{address.url}» no va cifrada: no hay certificado que comprobar. Escríbala con wss."
@@ -325,6 +362,42 @@ def _parse_upstream(text: str) -> Upstream:
         raise ConfigError(f"«{parts.hostname}» no es la dirección de una máquina. {example}")
     is_tls = parts.scheme == "https"
     return Upstream(name, parts.hostname, port or (443 if is_tls else 80), is_tls)
+
+
+def parse_tcp_upstreams(values: list[str]) -> tuple[TcpUpstream, ...]:
+    """Parse every ``--tcp``: ``PORT=HOST:PORT``, or ``PORT`` for the same one on this machine.
+
+    Raises:
+        ConfigError: naming the part that is wrong.
+    """
+    services = tuple(_parse_tcp_upstream(part.strip()) for value in values for part in value.split(","))
+    ports = [service.exit_port for service in services]
+    for port in ports:
+        if ports.count(port) > 1:
+            raise ConfigError(f"hay dos --tcp para el puerto {port}: cada puerto lleva a un solo servicio.")
+    if len(ports) > MAX_PORTS:
+        raise ConfigError(f"son demasiados puertos ({len(ports)}) para un solo cliente: caben {MAX_PORTS}.")
+    return services
+
+
+def _parse_tcp_upstream(text: str) -> TcpUpstream:
+    example = "Ejemplo: --tcp 5432=localhost:5432"
+    port, separator, target = text.partition("=")
+    if not separator:
+        target = f"localhost:{port}"
+    if "://" in target:
+        raise ConfigError(f"en «{text}» sobra el esquema: --tcp lleva equipo y puerto. {example}")
+    try:
+        parts = urlsplit(f"//{target.strip()}")
+        host, target_port = parts.hostname, parts.port
+    except ValueError:
+        host = target_port = None
+    if not host or not target_port or parts.path or parts.username is not None or not _is_host(host):
+        raise ConfigError(f"«{text}» no es un servicio TCP: le falta, o le sobra, algo. {example}")
+    port = port.strip()
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise ConfigError(f"«{port}» no es un puerto del nodo de salida (de 1 a 65535). {example}")
+    return TcpUpstream(int(port), host, target_port)
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:

@@ -60,6 +60,7 @@ class ClientConnected(Event):
     names: tuple[str, ...]
     agent: str
     label: str = ""  # of its token; none where the exit node has but one
+    ports: tuple[int, ...] = ()  # TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class ClientGone(Event):
     names: tuple[str, ...]
     reason: str
     label: str = ""
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Connected(Event):
     session: str
     urls: tuple[str, ...]
     upstreams: tuple[str, ...]
+    tcp: tuple[tuple[int, str], ...] = ()  # ports of the exit node's, and the services they lead to
 
 
 @dataclass(frozen=True, slots=True)

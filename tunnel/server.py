@@ -37,6 +37,7 @@ from tunnel.transport.visitor import VisitorConnection
 
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
+    from tunnel.tcp.edge import PortTable, TcpVisitor
 
 __all__ = ["TunnelServer"]
 
@@ -75,13 +76,18 @@ class TunnelServer:
         self.data_port = 0
         self.control_port = 0
         self._listeners: list[asyncio.Server] = []
-        self._visitors: set[VisitorConnection] = set()
+        self._visitors: set[VisitorConnection | TcpVisitor] = set()
         self._no_visitors = asyncio.Event()
         self._clients: set[ConnectedClient] = set()
         self._open_clients = 0
         self._sources = SourceCount()
         self._attempts = SourceRate(config.client_limits.handshakes_per_s)
         self._ticker: asyncio.TimerHandle | None = None
+        self.ports: PortTable[ConnectedClient] | None = None
+        if config.tcp_ports:
+            from tunnel.tcp.edge import PortTable
+
+            self.ports = PortTable(self, config.host, config.tcp_ports)
         self._tls: ControlTls | None = None
         if config.auto_tls is not None:
             from tunnel.encryption import ControlTls  # with cryptography, which takes a while to load
@@ -136,8 +142,7 @@ class TunnelServer:
         """Stop gracefully: take nothing new, finish what is under way for up to ``timeout_s``."""
         self.is_draining = True
         self.on_event(Stopping(self.open_requests))
-        for listener in self._listeners:
-            listener.close()
+        self._listen_no_more()
         for visitor in list(self._visitors):
             visitor.drain()
         with suppress(TimeoutError):
@@ -151,10 +156,9 @@ class TunnelServer:
         """Stop now; requests under way are cut."""
         if self._ticker is not None:
             self._ticker.cancel()
-        for listener in self._listeners:
-            listener.close()
+        self._listen_no_more()
         for client in list(self._clients):
-            client.link.session.close(CloseCode.DRAINING, "the exit node stops")
+            client.session.close(CloseCode.DRAINING, "the exit node stops")
         links = [client.link for client in self._clients]
         if links:
             await asyncio.wait([link.closed for link in links], timeout=_GOODBYE_S)
@@ -162,6 +166,12 @@ class TunnelServer:
             visitor.abort()
         for link in links:
             link.abort()
+
+    def _listen_no_more(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        if self.ports is not None:
+            self.ports.close()
 
     @property
     def open_requests(self) -> int:
@@ -181,14 +191,22 @@ class TunnelServer:
         if route is None or not self.access.allows(route.holder.key_id, name):
             is_known = self.routes.is_known(name) or self.access.is_named(name)
             return FAULTS["no-client" if is_known else "unknown-host"]
-        session = route.holder.link.session
+        session = route.holder.session
         if session.draining:
             return FAULTS["draining"]
-        if session.stream_count >= self.config.client_limits.max_streams:
+        if not self.may_open(session):
             return FAULTS["too-many-streams"]
         return session, route.index
 
-    def visitor_connected(self, connection: VisitorConnection) -> None:
+    def may_open(self, session: Session) -> bool:
+        """Whether a client takes one more stream."""
+        return session.stream_count < self.config.client_limits.max_streams
+
+    def allows_port(self, key_id: str, port: int) -> bool:
+        """Whether a token may serve a port now."""
+        return self.access.allows_port(key_id, port)
+
+    def visitor_connected(self, connection: VisitorConnection | TcpVisitor) -> None:
         """A visitor came; one too many from its source is told so, and a flood of them is not."""
         self._visitors.add(connection)
         if connection.source:
@@ -196,7 +214,7 @@ class TunnelServer:
             if excess > 0:
                 connection.turn_away(is_quiet=excess > _TOLD_APART)
 
-    def visitor_gone(self, connection: VisitorConnection) -> None:
+    def visitor_gone(self, connection: VisitorConnection | TcpVisitor) -> None:
         """A visitor's connection is closed."""
         self._visitors.discard(connection)
         if connection.source:
@@ -219,20 +237,31 @@ class TunnelServer:
     def client_opened(self, client: ConnectedClient) -> None:
         """A client was granted its names: they lead to it from now on."""
         self._open_clients += 1
-        for former in self.routes.claim(client.names, client):
-            if not former.link.session.draining:  # one that stops finishes what is under way, and leaves
-                former.link.session.close(CloseCode.REPLACED, "another client with this token took over")
+        former = self.routes.claim(client.names, client)
+        if self.ports is not None:
+            former += self.ports.claim(client.ports, client)
+        for other in dict.fromkeys(former):
+            if not other.session.draining:  # one that stops finishes what is under way, and leaves
+                other.session.close(CloseCode.REPLACED, "another client with this token took over")
         _log.info("session %s is open: %r from %s", client.session_id, client.label, client.link.peer)
         self.on_event(
-            ClientConnected(client.session_id, client.link.peer, client.names, client.agent, client.label)
+            ClientConnected(
+                client.session_id, client.link.peer, client.names, client.agent, client.label, client.ports
+            )
         )
 
     def client_closed(self, client: ConnectedClient, reason: str) -> None:
         """A client's link ended."""
-        if client.names:
+        if self.ports is not None:
+            self.ports.release(client)
+        if client.is_open:
             self._open_clients -= 1
             self.routes.release(client)
-            self.on_event(ClientGone(client.session_id, client.link.peer, client.names, reason, client.label))
+            self.on_event(
+                ClientGone(
+                    client.session_id, client.link.peer, client.names, reason, client.label, client.ports
+                )
+            )
 
     def reload_tokens(self, *, is_urgent: bool = True) -> None:
         """Read the tokens file if it has changed, and end the links that it does not allow any more."""
@@ -261,11 +290,13 @@ class TunnelServer:
     def _may_try(self, address: str) -> bool:
         return self._attempts.take(source_of(address), asyncio.get_running_loop().time())
 
-    def has_room_for(self, key_id: str, names: tuple[str, ...]) -> bool:
+    def has_room_for(self, key_id: str, claim: Claim) -> bool:
         """Whether one more client may come, or this one comes back for what it has."""
         if self._open_clients < self.config.client_limits.max_clients:
             return True
-        return self.routes.is_held_by(names, key_id)
+        if self.ports is not None and self.ports.is_held_by(claim.ports, key_id):
+            return True
+        return self.routes.is_held_by(claim.names, key_id)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -288,8 +319,15 @@ class ConnectedClient:
         self.key_id = ""
         self.label = ""
         self.agent = ""
+        self.is_open = False
         self.names: tuple[str, ...] = ()  # what it was granted
-        self._claimed: tuple[str, ...] = ()
+        self.ports: tuple[int, ...] = ()
+        self._claim = Claim(())
+
+    @property
+    def session(self) -> Session:
+        """Its link's session."""
+        return self.link.session
 
     def authorize(self, hello: Hello, claim: Claim) -> Grant | Refusal:
         """Decide on a claim whose maker has proven that it holds the token."""
@@ -304,25 +342,32 @@ class ConnectedClient:
         forbidden = next((name for name in names if not server.access.allows(hello.key_id, name)), None)
         if forbidden is not None:
             return Refusal("name-not-allowed", f"this token may not claim {forbidden}")
-        if not server.has_room_for(hello.key_id, names):
+        if not server.has_room_for(hello.key_id, claim):
             return Refusal("too-many-clients", "this exit node has as many clients as it takes", retry=True)
         held = server.routes.held_by_others(names, hello.key_id)
         if held is not None:
             return Refusal("name-taken", f"{held} belongs to a client with another token")
+        if claim.ports and server.ports is None:
+            return Refusal("port-not-allowed", "this exit node gives away no ports")
+        if claim.ports and server.ports is not None:
+            refusal = server.ports.reserve(claim.ports, hello.key_id)
+            if refusal is not None:
+                return refusal
         self.key_id, self.agent = hello.key_id, hello.agent
         self.label = server.access.label(hello.key_id)
-        self._claimed = names
+        self._claim = claim
         return Grant(
             session=self.session_id,
             urls=tuple(self._public_url(name) for name in names),
             ping_interval_s=server.config.ping_interval_s,
             initial_window=INITIAL_WINDOW_BYTES,
+            ports=claim.ports,
         )
 
     def check_access(self) -> None:
         """End the link if its token is gone, has expired or may not have all of the names any more."""
         access = self._server.access
-        if not self.names:
+        if not self.is_open:
             return  # its handshake asks by itself
         if not access.is_valid(self.key_id):
             self.link.session.close(CloseCode.REVOKED, "the token is no longer valid")
@@ -330,6 +375,10 @@ class ConnectedClient:
         for name in self.names:
             if not access.allows(self.key_id, name):
                 self.link.session.close(CloseCode.REVOKED, f"the token may no longer serve {name}")
+                return
+        for port in self.ports:
+            if not access.allows_port(self.key_id, port):
+                self.link.session.close(CloseCode.REVOKED, f"the token may no longer serve port {port}")
                 return
 
     def _public_url(self, name: str) -> str:
@@ -342,7 +391,7 @@ class ConnectedClient:
 
     def session_opened(self, grant: Grant) -> None:
         """The handshake ended well."""
-        self.names = self._claimed
+        self.is_open, self.names, self.ports = True, self._claim.names, self._claim.ports
         self.link.reschedule_tick()
         self._server.client_opened(self)
 

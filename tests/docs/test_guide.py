@@ -28,6 +28,7 @@ DOCUMENTS = [
     "docs/nodo-de-salida.md",
     "docs/enlace-cifrado.md",
     "docs/limites.md",
+    "docs/puertos-tcp.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

@@ -18,6 +18,7 @@ from tomlkit.items import AoT
 
 from tunnel.access.tokens_file import parse_tokens, read_tokens_file
 from tunnel.config import ConfigError, Secret
+from tunnel.port_ranges import NO_PORT, PortRanges
 from tunnel.secret_files import make_private, not_private
 
 __all__ = ["FileInUse", "LabelTaken", "NoSuchLabel", "add_token", "remove_token"]
@@ -43,7 +44,12 @@ class FileInUse(Exception):  # noqa: N818
 
 
 def add_token(
-    path: Path, label: str, secret: Secret, names: tuple[str, ...], expires: date | datetime | None
+    path: Path,
+    label: str,
+    secret: Secret,
+    names: tuple[str, ...],
+    expires: date | datetime | None,
+    ports: PortRanges = NO_PORT,
 ) -> None:
     """Add an entry to the tokens file ``path``, which is made if it is not there.
 
@@ -62,7 +68,10 @@ def add_token(
         table = tomlkit.table()
         table.add("label", label)
         table.add("secret", secret.reveal())
-        table.add("names", list(names))
+        if names:
+            table.add("names", list(names))
+        if ports:
+            table.add("ports", str(ports).split(","))
         if expires is not None:
             table.add("expires", expires)
         tokens.append(table)

@@ -65,6 +65,10 @@ class AccessKeeper:
         """Whether the token may claim or serve ``name`` now; asked at the claim and for every stream."""
         return self.is_valid(key_id) and self._ring.allows(key_id, name)
 
+    def allows_port(self, key_id: str, port: int) -> bool:
+        """Whether the token may claim or serve ``port`` now; asked at the claim and for every visitor."""
+        return self.is_valid(key_id) and self._ring.allows_port(key_id, port)
+
     def is_named(self, name: str) -> bool:
         """Whether the tokens file gives ``name`` to somebody: then it is right, with or without a client."""
         return self._path is not None and self._ring.is_named(name)
@@ -143,8 +147,8 @@ def _stamp(path: Path) -> tuple[int, int, int, int] | None:
 def _difference(former: TokenRing, ring: TokenRing) -> TokensReloaded:
     before, after = former.by_label(), ring.by_label()
 
-    def rights(known: tuple[str, TokenEntry]) -> tuple[str, tuple[str, ...], float]:
-        return known[0], known[1].names, known[1].expires_s
+    def rights(known: tuple[str, TokenEntry]) -> tuple[object, ...]:
+        return known[0], known[1].names, known[1].ports, known[1].expires_s
 
     return TokensReloaded(
         tokens=len(ring),

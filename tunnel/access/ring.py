@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tunnel.access.patterns import patterns_for
 from tunnel.config import CATCH_ALL, Secret
+from tunnel.port_ranges import EVERY_PORT, PortRanges
 from tunnel.protocol.auth import key_id
 
 __all__ = ["TokenEntry", "TokenRing"]
@@ -22,6 +23,7 @@ class TokenEntry:
     secret: Secret
     label: str = ""  # "" for the only token of an exit node that has no file of them
     names: tuple[str, ...] = (CATCH_ALL,)  # patterns
+    ports: PortRanges = EVERY_PORT  # of those that the exit node gives away
     expires_s: float = math.inf  # Unix time from which it is of no use
     secret_file: Path | None = None  # where the secret was read, if not in the tokens file itself
 
@@ -70,6 +72,11 @@ class TokenRing:
             if owners is not None:
                 return known_id in owners
         return False
+
+    def allows_port(self, known_id: str, port: int) -> bool:
+        """Whether the token may claim or serve a TCP port of the exit node's."""
+        entry = self._entries.get(known_id)
+        return entry is not None and port in entry.ports
 
     def is_named(self, name: str) -> bool:
         """Whether ``name`` is some token's by name, or by that of a domain above it."""

@@ -6,6 +6,7 @@
     label = "ana"                        # for events and logs
     secret = "…"                         # or secret_file = "secretos/ana.txt", beside this file
     names = ["ana.example", "*.ana.example"]
+    ports = ["5432", "6000-6010"]        # TCP ports; one of names and ports may be left out
     expires = 2026-12-18                 # optional: a date (to its end, UTC) or a time with its zone
 
 What is not known here is refused, naming what was probably meant: a ``name`` that is silently ignored
@@ -22,6 +23,7 @@ from pathlib import Path
 from tunnel.access.patterns import parse_pattern
 from tunnel.access.ring import TokenEntry
 from tunnel.config import ConfigError, Secret
+from tunnel.port_ranges import PortRanges, parse_port_ranges
 from tunnel.protocol.auth import key_id
 from tunnel.secret_files import check_token, load_token, read_secret_file
 from tunnel.toml_text import parse_toml, refuse_unknown_keys
@@ -33,7 +35,7 @@ MAX_TOKENS = 1000
 
 _MAX_BYTES = 1024 * 1024
 
-_KEYS = ("label", "secret", "secret_file", "names", "expires")
+_KEYS = ("label", "secret", "secret_file", "names", "ports", "expires")
 _LABEL = re.compile(r"[\w.@+-]{1,64}")
 
 
@@ -104,8 +106,13 @@ def _parse_entry(table: dict[str, object], number: int, path: Path) -> TokenEntr
     label = check_label(table.get("label"), f"el token número {number} de {path}")
     where = f"el token «{label}» de {path}"
     refuse_unknown_keys(table, _KEYS, where)
-    names = table.get("names")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+    ports = _parse_ports(table.get("ports", []), where)
+    names = table.get("names", [] if ports else None)
+    if (
+        not isinstance(names, list)
+        or not (names or ports)
+        or not all(isinstance(name, str) for name in names)
+    ):
         raise ConfigError(
             f'{where} necesita los nombres (names) que puede pedir, en una lista: names = ["ana.example"]. '
             'Todos los que hay son names = ["*"].'
@@ -119,9 +126,19 @@ def _parse_entry(table: dict[str, object], number: int, path: Path) -> TokenEntr
         secret=secret,
         label=label,
         names=patterns,
+        ports=ports,
         expires_s=expiry_time(table["expires"], where) if "expires" in table else math.inf,
         secret_file=secret_file,
     )
+
+
+def _parse_ports(value: object, where: str) -> PortRanges:
+    if not isinstance(value, list) or any(type(port) not in (str, int) for port in value):
+        raise ConfigError(f'{where} lleva sus puertos en una lista: ports = ["5432", "6000-6010"].')
+    try:
+        return parse_port_ranges(map(str, value))
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _parse_secret(table: dict[str, object], where: str, path: Path) -> tuple[Secret, Path | None]:

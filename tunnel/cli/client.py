@@ -11,7 +11,15 @@ from pathlib import Path
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.cli.tuning import tune_process
 from tunnel.client import TunnelClient
-from tunnel.config import ClientConfig, ConfigError, parse_control_url, parse_pin, parse_upstreams
+from tunnel.config import (
+    ClientConfig,
+    ConfigError,
+    ProxyProtocol,
+    parse_control_url,
+    parse_pin,
+    parse_tcp_upstreams,
+    parse_upstreams,
+)
 from tunnel.connection import Connection, load_connection
 from tunnel.events import Connected, Disconnected, Event, Stopping
 from tunnel.transport.loop import StopSignals
@@ -44,9 +52,24 @@ def add_parser(commands: Subparsers) -> None:
         "--upstream",
         metavar="URL",
         action="append",
-        required=True,
+        default=[],
         help="servicio local que se comparte: http://localhost:5000, o NOMBRE=URL para compartirlo solo con "
         "ese nombre; pueden ser varios, separados por comas",
+    )
+    parser.add_argument(
+        "--tcp",
+        metavar="PUERTO=EQUIPO:PUERTO",
+        action="append",
+        default=[],
+        help="servicio TCP que se comparte en un puerto del nodo de salida: 5432=localhost:5432; pueden ser "
+        "varios, separados por comas",
+    )
+    parser.add_argument(
+        "--proxy-protocol",
+        choices=[version.value for version in ProxyProtocol if version.value],
+        default=ProxyProtocol.NONE.value,
+        help="con --tcp: dice al servicio quién es el visitante, con el protocolo PROXY de HAProxy; el "
+        "servicio debe esperarlo",
     )
     parser.add_argument(
         "--upstream-timeout",
@@ -85,7 +108,9 @@ def run(options: argparse.Namespace) -> int:
     config = ClientConfig(
         address=address,
         token=connection.token,
-        upstreams=parse_upstreams(options.upstream),
+        upstreams=parse_upstreams(options.upstream) if options.upstream else (),
+        tcp=parse_tcp_upstreams(options.tcp) if options.tcp else (),
+        proxy_protocol=ProxyProtocol(options.proxy_protocol),
         upstream_timeout_s=options.upstream_timeout,
         drain_timeout_s=options.drain_timeout,
         trust=CaFile(options.ca_file) if options.ca_file else connection.trust,
@@ -144,7 +169,10 @@ async def _connect(config: ClientConfig, as_json: bool) -> int:
         run.result()
     if client.refusal is not None:
         code = client.refusal.code
-        print(f"tunnel client: {_REFUSALS.get(code, client.refusal.message)}", file=sys.stderr)
+        said = _REFUSALS.get(code, client.refusal.message)
+        if code.startswith("port-"):  # several were asked for
+            said += f" (El nodo de salida dice: {client.refusal.message}.)"
+        print(f"tunnel client: {said}", file=sys.stderr)
         return 1
     return 0
 
@@ -153,16 +181,17 @@ class _Describer:
     """Words events in Spanish; says only once why an exit node cannot be reached."""
 
     def __init__(self, config: ClientConfig) -> None:
-        self._url = config.address.url
+        self._url, self._host = config.address.url, config.address.host
         self._last = ("", "")
 
     def __call__(self, event: Event) -> str | None:
         if isinstance(event, Connected):
             self._last = ("", "")
-            pairs = (
-                f"           {url}  →  {to}" for url, to in zip(event.urls, event.upstreams, strict=True)
-            )
-            return "Túnel abierto.\n" + "\n".join(pairs) + "\n           (Ctrl-C para cerrarlo)"
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            pairs = [*zip(event.urls, event.upstreams, strict=True)]
+            pairs += [(f"tcp://{host}:{port}", to) for port, to in event.tcp]
+            lines = [f"           {public}  →  {to}" for public, to in pairs]
+            return "\n".join(["Túnel abierto.", *lines, "           (Ctrl-C para cerrarlo)"])
         if isinstance(event, Disconnected):
             if (event.reason, event.detail) == self._last:
                 return None
@@ -232,6 +261,12 @@ _REFUSALS = {
     "name-not-allowed": "su token no permite pedir ese nombre, o todos, que es lo que pide un --upstream sin "
     "nombre. Pida los suyos: --upstream NOMBRE=URL.",
     "name-taken": "otro cliente, con otro token, ya tiene ese nombre. Pida otro en --upstream.",
+    "no-ports": "el nodo de salida es de una versión que no conoce los puertos TCP. Actualícelo, o "
+    "quite --tcp.",
+    "port-in-use": "otro programa del nodo de salida ocupa ya un puerto de --tcp. Pida otro.",
+    "port-not-allowed": "el nodo de salida no le da un puerto de --tcp: no está en --tcp-ports, o su "
+    "token no lo permite.",
+    "port-taken": "otro cliente, con otro token, ya tiene un puerto de --tcp. Pida otro.",
     "replaced": "otro cliente con este mismo token tomó su lugar. Si fue usted en otra terminal, no hay nada "
     "que hacer; si no, cambie el token.",
     "revoked": "el token fue revocado, venció o ya no permite esos nombres. Pregunte a quien administra el "

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tunnel.config import TOKEN_VARIABLE, Secret
 from tunnel.events import Event
+from tunnel.port_ranges import PortRanges, parse_port_ranges
 from tunnel.secret_files import load_token
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "fail",
     "log_level",
     "port_number",
+    "port_ranges",
     "positive_seconds",
     "read_token",
     "use_all_descriptors",
@@ -64,6 +66,14 @@ def port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"«{text}» no es un puerto: va de 1 a 65535 (0: uno libre)")
     return int(text)
+
+
+def port_ranges(text: str) -> PortRanges:
+    """Parse a set of ports: ``5432,6000-6010``."""
+    try:
+        return parse_port_ranges([text])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def positive_seconds(text: str) -> float:

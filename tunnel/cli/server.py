@@ -21,6 +21,7 @@ from tunnel.cli.common import (
     add_shared_options,
     fail,
     port_number,
+    port_ranges,
     positive_seconds,
     read_token,
     use_all_descriptors,
@@ -50,6 +51,7 @@ from tunnel.events import (
     TokensReloaded,
 )
 from tunnel.os_errors import describe_os_error
+from tunnel.port_ranges import NO_PORT
 from tunnel.server import TunnelServer
 from tunnel.state.folder import default_state_folder, prepare_state_folder
 from tunnel.state.own_token import keep_token
@@ -146,6 +148,13 @@ def add_parser(commands: Subparsers) -> None:
         help="red o dirección de un proxy que está delante del nodo de salida (10.0.0.0/8): se le cree quién "
         "es el visitante; pueden ser varias",
     )
+    parser.add_argument(
+        "--tcp-ports",
+        metavar="PUERTOS",
+        type=port_ranges,
+        default=NO_PORT,
+        help="los puertos TCP que los clientes pueden pedir: 5432,6000-6010 (por omisión: ninguno)",
+    )
     add_limit_option(parser)
     add_shared_options(parser)
     parser.set_defaults(run=run)
@@ -166,6 +175,7 @@ def run(options: argparse.Namespace) -> int:
         drain_timeout_s=options.drain_timeout,
         auto_tls=auto_tls,
         trusted_proxies=tuple(options.trust_proxy),
+        tcp_ports=options.tcp_ports,
         limits=visitor_limits(options.limit),
         client_limits=client_limits(options.limit),
     )
@@ -270,7 +280,8 @@ def _describe(event: Event) -> str | None:
     if isinstance(event, Listening):
         return _listening(event)
     if isinstance(event, ClientConnected):
-        return f"Cliente{_label(event.label)} conectado desde {event.peer}. Atiende {_names(event.names)}."
+        served = _served(event.names, event.ports)
+        return f"Cliente{_label(event.label)} conectado desde {event.peer}. Atiende {served}."
     if isinstance(event, ClientGone):
         reason = _REASONS.get(event.reason, event.reason)
         return f"Se fue el cliente{_label(event.label)} {event.peer} ({reason})."
@@ -331,8 +342,11 @@ def _reloaded(event: TokensReloaded) -> str:
     return f"Tokens leídos otra vez; ahora hay {event.tokens}. {' '.join(parts) or 'Ninguno cambió.'}"
 
 
-def _names(names: tuple[str, ...]) -> str:
-    return "todos los nombres" if CATCH_ALL in names else ", ".join(names)
+def _served(names: tuple[str, ...], ports: tuple[int, ...]) -> str:
+    told = ["todos los nombres" if CATCH_ALL in names else ", ".join(names)] if names else []
+    if ports:
+        told.append(f"{'el puerto' if len(ports) == 1 else 'los puertos'} {', '.join(map(str, ports))}")
+    return " y ".join(told)
 
 
 _REASONS = {

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from tunnel.access.patterns import parse_pattern
 from tunnel.access.tokens_file import check_label, expiry_time
-from tunnel.cli.common import Subparsers, fail
+from tunnel.cli.common import Subparsers, fail, port_ranges
 from tunnel.config import ConfigError, Secret
 from tunnel.os_errors import describe_os_error
+from tunnel.port_ranges import NO_PORT
 from tunnel.secret_files import make_private, not_private
 
 __all__ = ["add_parser"]
@@ -59,6 +60,13 @@ def add_parser(commands: Subparsers) -> None:
         "así; *: todos)",
     )
     parser.add_argument(
+        "--puertos",
+        metavar="PUERTOS",
+        type=port_ranges,
+        default=NO_PORT,
+        help="con --a: los puertos TCP que puede pedir, de los que da el nodo de salida: 5432,6000-6010",
+    )
+    parser.add_argument(
         "--vence",
         metavar="FECHA",
         type=_expiry,
@@ -82,17 +90,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    for name in ("etiqueta", "nombres", "vence", "quitar"):
+    for name in ("etiqueta", "nombres", "puertos", "vence", "quitar"):
         if options.tokens_file is None and getattr(options, name):
             raise ConfigError(f"--{name} va con --a ARCHIVO, el archivo de los tokens.")
     if options.tokens_file is None:
         return
     if options.etiqueta is None:
         raise ConfigError("con --a falta --etiqueta: de quién es el token.")
-    if options.quitar and (options.nombres or options.vence or options.salida):
+    if options.quitar and (options.nombres or options.puertos or options.vence or options.salida):
         raise ConfigError("--quitar solo necesita --a y --etiqueta.")
-    if not options.quitar and not options.nombres:
-        raise ConfigError("con --a falta --nombres: los que puede pedir el cliente (todos: --nombres '*').")
+    if not options.quitar and not (options.nombres or options.puertos):
+        raise ConfigError(
+            "con --a falta --nombres: los que puede pedir el cliente (todos: '*'), o si no --puertos."
+        )
 
 
 def _change_tokens_file(options: argparse.Namespace) -> int:
@@ -108,10 +118,14 @@ def _change_tokens_file(options: argparse.Namespace) -> int:
             print(f"Token «{label}» quitado de {path}.")
             return 0
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        edit.add_token(path, label, Secret(token), tuple(options.nombres), options.vence)
+        names = tuple(options.nombres or ())
+        edit.add_token(path, label, Secret(token), names, options.vence, options.puertos)
         # Without --salida the token is all that stdout carries.
         told = sys.stderr if options.salida is None else sys.stdout
-        print(f"Token «{label}» agregado a {path}: {', '.join(options.nombres)}.", file=told)
+        print(
+            f"Token «{label}» agregado a {path}: {', '.join(filter(None, (*names, str(options.puertos))))}.",
+            file=told,
+        )
         code = _give(token, options.salida)
         if code:
             edit.remove_token(path, label)

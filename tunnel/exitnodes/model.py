@@ -48,7 +48,7 @@ class Order:
     region: str = ""  # the provider's name for it; empty: its default
     source_ranges: tuple[str, ...] = ()  # CIDR; empty: from anywhere
     duration_s: int = 4 * 3600  # how long until the node removes itself, where the provider can do that
-    tcp_ports: tuple[int, ...] = ()  # besides the two of the tunnel
+    tcp_ports: tuple[int, ...] = ()  # that clients may ask for, besides the two of the tunnel
     data_port: int = 8000
     control_port: int = 8123
     students: tuple[Student, ...] = ()  # those who share the node; empty: it is one student's
@@ -72,6 +72,11 @@ class Order:
     def connection_file(self) -> Path:
         """What ``tunnel client --conexion`` reads.  A shared node has one for each student beside it."""
         return self.folder / "conexion.toml"
+
+    @property
+    def tcp_ports_text(self) -> str:
+        """Its TCP ports as ``tunnel server`` takes them; empty where there are none."""
+        return ",".join(map(str, self.tcp_ports))
 
     @property
     def labels(self) -> dict[str, str]:

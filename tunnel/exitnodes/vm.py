@@ -54,6 +54,11 @@ class VmProvider(Provider):
             raise BadOrder(
                 "la máquina virtual tiene un solo token, el del curso: con vm no hay --compartido."
             )
+        if order.tcp_ports:
+            raise BadOrder(
+                "la máquina virtual solo abre los puertos 8000 y 8123: con vm no hay --tcp. Para probar "
+                "puertos TCP use --provider local."
+            )
         if _is_laptop():
             return replace(order, duration_s=0)
         options = {**dict(order.options), "carpeta": str(_checkout(order))}

@@ -14,9 +14,10 @@ from typing import Any
 from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES
 from tunnel.protocol.errors import ProtocolViolation
 
-__all__ = ["MAX_NAMES", "Challenge", "Claim", "Grant", "Hello", "Refusal"]
+__all__ = ["MAX_NAMES", "MAX_PORTS", "Challenge", "Claim", "Grant", "Hello", "Refusal"]
 
 MAX_NAMES = 100
+MAX_PORTS = 100
 _MAX_TEXT = 300
 _MAX_URL = 2048
 _MAX_CREDIT = 2**31 - 1  # a CREDIT that would take a sender to 2^31 is a violation
@@ -72,12 +73,13 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Agent → exit node: the HTTP names it wants to serve, in its own order; ``*`` is every name.
+    """Agent → exit node: what it wants to serve, in its own order.
 
     On the wire the JSON follows the agent's proof (64 hexadecimal digits).
     """
 
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # HTTP names; ``*`` is every name
+    ports: tuple[int, ...] = ()  # TCP ports of the exit node's; left out where there are none
 
     def encode(self) -> bytes:
         """Return the JSON bytes, without the proof."""
@@ -86,10 +88,14 @@ class Claim:
     @classmethod
     def decode(cls, payload: bytes) -> Claim:
         """Parse the JSON bytes, without the proof.  Raises ProtocolViolation."""
-        names = _Body("CLAIM", payload).texts("names", 253)
-        if not 1 <= len(names) <= MAX_NAMES:
-            raise ProtocolViolation(f"CLAIM of {len(names)} names, between 1 and {MAX_NAMES} are possible")
-        return cls(names)
+        body = _Body("CLAIM", payload)
+        names, ports = body.texts("names", 253), body.ports("ports")
+        if len(names) > MAX_NAMES or len(ports) > MAX_PORTS or not (names or ports):
+            raise ProtocolViolation(
+                f"CLAIM of {len(names)} names and {len(ports)} ports, at most {MAX_NAMES} and {MAX_PORTS} "
+                "are possible, and at least one of either"
+            )
+        return cls(names, ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ class Grant:
     urls: tuple[str, ...]  # where visitors find the names, in the claim's order
     ping_interval_s: float
     initial_window: int  # bytes of DATA a stream may carry towards the exit node before its first CREDIT
+    ports: tuple[int, ...] = ()  # the claim's; none where the exit node knows nothing of ports
 
     def encode(self) -> bytes:
         """Return the JSON bytes."""
@@ -114,6 +121,7 @@ class Grant:
             urls=body.texts("urls", _MAX_URL),
             ping_interval_s=body.seconds("ping_interval_s"),
             initial_window=body.integer("initial_window", 1, _MAX_CREDIT),
+            ports=body.ports("ports"),
         )
 
 
@@ -137,7 +145,10 @@ class Refusal:
 
 
 def _encode(message: Hello | Challenge | Claim | Grant | Refusal) -> bytes:
-    return json.dumps(asdict(message), separators=(",", ":")).encode()
+    members = asdict(message)
+    if members.get("ports") == ():  # a peer that knows nothing of ports is told nothing of them
+        del members["ports"]
+    return json.dumps(members, separators=(",", ":")).encode()
 
 
 def _is_text(value: object, max_characters: int) -> bool:
@@ -189,6 +200,14 @@ class _Body:
         if type(value) is not int or not low <= value <= high:
             raise self._fail(name, f"an integer between {low} and {high}")
         return value
+
+    def ports(self, name: str) -> tuple[int, ...]:
+        values = self._members.get(name, [])
+        if not isinstance(values, list) or not all(
+            type(value) is int and 1 <= value <= 65535 for value in values
+        ):
+            raise self._fail(name, "a list of ports, from 1 to 65535")
+        return tuple(values)
 
     def seconds(self, name: str) -> float:
         value = self._members.get(name)

@@ -150,6 +150,13 @@ def test_a_token_is_added_to_a_file_of_many_and_printed_alone(run: Run, tokens_f
     assert entry.names == ("ana.example", "*.ana.example")
 
 
+def test_a_token_may_have_ports_and_no_names(run: Run, tokens_file: Path) -> None:
+    line = f"token --a {tokens_file} --etiqueta base --puertos 5432,6000-6010"
+    assert run(*line.split()).code == 0
+    entry = load_tokens(tokens_file)[-1]
+    assert (entry.label, entry.names, str(entry.ports)) == ("base", (), "5432,6000-6010")
+
+
 def test_a_token_of_a_file_of_many_is_handed_over_in_a_file_of_its_own(
     run: Run, tokens_file: Path, tmp_path: Path
 ) -> None:

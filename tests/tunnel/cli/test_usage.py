@@ -115,8 +115,6 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
         ("server --port -5", "tunnel server: --port: «-5» no es un puerto: va de 1 a 65535 (0: uno libre)."),
         ("server --log-level todo", "tunnel server: --log-level: «todo» no es un nivel: elija entre debug, "
          "info, warning, error."),
-        ("client", "tunnel client: falta --upstream."),
-        ("client --url ws://a", "tunnel client: falta --upstream."),
         ("client --ulr ws://a --upstream b", "tunnel client: no existe la opción --ulr. ¿Quiso decir --url?"),
         ("client --url ws://a --upstream", "tunnel client: --upstream necesita un valor."),
         ("exit-node", "tunnel exit-node: falta la orden; las hay: create, delete, list, show, cost, ssh, "

@@ -56,11 +56,19 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
             "names": ["ñandú.example", "*"],
             "agent": "tunelab/1",
             "label": "ana",
+            "ports": [],
         },
     ),
     (
         ClientGone("s1", "192.0.2.7:1234", ("a",), "ping-timeout"),
-        {"session": "s1", "peer": "192.0.2.7:1234", "names": ["a"], "reason": "ping-timeout", "label": ""},
+        {
+            "session": "s1",
+            "peer": "192.0.2.7:1234",
+            "names": ["a"],
+            "reason": "ping-timeout",
+            "label": "",
+            "ports": [],
+        },
     ),
     (
         TokensReloaded(2, ("ana",), ("luis",), ()),
@@ -72,7 +80,7 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
     ),
     (
         Connected("s1", ("http://a:8000",), ("http://localhost:5000",)),
-        {"session": "s1", "urls": ["http://a:8000"], "upstreams": ["http://localhost:5000"]},
+        {"session": "s1", "urls": ["http://a:8000"], "upstreams": ["http://localhost:5000"], "tcp": []},
     ),
     (
         Disconnected("unreachable", "Connection refused", 0.5),

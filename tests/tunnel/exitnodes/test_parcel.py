@@ -54,12 +54,6 @@ def test_the_same_checkout_gives_the_same_bytes(order: Order) -> None:
     assert make_parcel(order).tar_gz() == make_parcel(order).tar_gz()
 
 
-def test_the_parcel_fits_a_metadata_value_of_the_smallest_cloud(order: Order) -> None:
-    # 256 KB for a value at Google, in base64: four bytes for three.
-    # https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
-    assert len(make_parcel(order).tar_xz()) * 4 / 3 < 256 * 1024
-
-
 def test_the_archive_is_closed_to_others_and_checks_against_its_sums(order: Order, tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(make_parcel(order).tar_gz())) as tar:
         assert {member.mode for member in tar} == {0o600}

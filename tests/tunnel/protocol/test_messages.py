@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.tunnel.protocol.kit import examples
 from tunnel.protocol.errors import ProtocolViolation
-from tunnel.protocol.messages import MAX_NAMES, Challenge, Claim, Grant, Hello, Refusal
+from tunnel.protocol.messages import MAX_NAMES, MAX_PORTS, Challenge, Claim, Grant, Hello, Refusal
 
 Message = Hello | Challenge | Claim | Grant | Refusal
 
@@ -35,6 +35,7 @@ SAMPLES: list[tuple[Message, bytes]] = [
         b'{"code":"name-taken","message":"taken","retry":true}',
     ),
 ]
+MAY_BE_MISSING = "ports"
 NAMES = {Hello: "HELLO", Challenge: "CHALLENGE", Claim: "CLAIM", Grant: "GRANT", Refusal: "REFUSE"}
 
 every_sample = pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_what_is_not_a_json_object_is_a_violation(kind: type[Message], data: byt
 
 @every_sample
 def test_a_missing_member_is_a_violation_that_names_it(message: Message, data: bytes) -> None:
-    names = list(asdict(message))
+    names = [name for name in asdict(message) if name != MAY_BE_MISSING]
     assert names
     for name in names:
         members = members_of(message)
@@ -137,12 +138,16 @@ STRANGERS: dict[type, list[object]] = {
 }
 
 
+STRANGERS_OF_PORTS: list[object] = [None, True, 7, "a", {}, [None], ["5432"], [[5432]], [5432, True], [5.0]]
+
+
 @every_sample
 def test_a_member_of_another_type_is_a_violation_that_names_it(message: Message, data: bytes) -> None:
     members = asdict(message)
     assert members
     for name, value in members.items():
-        for stranger in STRANGERS[type(value)]:
+        strangers = STRANGERS_OF_PORTS if name == "ports" else STRANGERS[type(value)]
+        for stranger in strangers:
             with pytest.raises(ProtocolViolation, match=f"^{NAMES[type(message)]}: {name} must be"):
                 decode_changed(message, name, stranger)
 
@@ -170,8 +175,10 @@ HELLO, CHALLENGE, CLAIM, GRANT, REFUSAL = (message for message, _ in SAMPLES)
             CLAIM,
             "names",
             [["n" * 253], ["a"] * MAX_NAMES],
-            [[], ["n" * 254], ["a"] * (MAX_NAMES + 1), ["\n"]],
+            [["n" * 254], ["a"] * (MAX_NAMES + 1), ["\n"]],
         ),
+        (CLAIM, "ports", [[1], [65535] * MAX_PORTS], [[0], [65536], [-1], [1] * (MAX_PORTS + 1)]),
+        (GRANT, "ports", [[1, 65535]], [[0], [65536]]),
         (GRANT, "session", ["", "x" * 300], ["x" * 301, "\n"]),
         (GRANT, "urls", [[], ["u" * 2048]], [["u" * 2049], ["\n"], "u", [["u"]]]),
         (GRANT, "ping_interval_s", [0.001, 1, 86399.9], [0, 0.0, -1, 86400, 10**400, True, "5"]),
@@ -191,6 +198,17 @@ def test_a_member_is_taken_at_its_limits_and_not_past_them(
     for value in bad:
         with pytest.raises(ProtocolViolation, match=f"^{NAMES[type(message)]}"):
             decode_changed(message, name, value)
+
+
+def test_a_claim_of_nothing_is_a_violation() -> None:
+    for nothing in (b'{"names":[]}', b'{"names":[],"ports":[]}'):
+        with pytest.raises(ProtocolViolation, match="at least one of either"):
+            Claim.decode(nothing)
+
+
+def test_where_there_are_no_ports_nothing_is_said_of_them() -> None:
+    assert Claim(("a",)).encode() == b'{"names":["a"]}'
+    assert Claim.decode(b'{"names":["a"]}').ports == ()
 
 
 def test_of_two_members_with_one_name_the_last_counts() -> None:

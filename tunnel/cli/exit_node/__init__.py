@@ -154,7 +154,7 @@ def _add_create(verbs: Subparsers) -> None:
         "--tcp",
         metavar="PUERTOS",
         type=_later_parsed("parse_ports"),
-        help="otros puertos que se abren en el cortafuegos, separados por comas",
+        help="los puertos TCP que los clientes pueden pedir, separados por comas; se abren en el cortafuegos",
     )
     parser.add_argument(
         "--port", metavar="PUERTO", type=port_number, help="puerto de los visitantes (por omisión: 8000)"
@@ -211,6 +211,12 @@ def _add_parcel(verbs: Subparsers) -> None:
     )
     parser.add_argument(
         "--control-port", metavar="PUERTO", type=port_number, help="el del cliente (por omisión: 8123)"
+    )
+    parser.add_argument(
+        "--tcp",
+        metavar="PUERTOS",
+        type=_later_parsed("parse_ports"),
+        help="los puertos TCP que los clientes pueden pedir, separados por comas",
     )
     parser.add_argument("--compartido", action="store_true", help="el nodo lee tokens.toml, no token")
 

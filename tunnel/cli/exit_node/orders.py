@@ -231,7 +231,7 @@ def arguments_of(order: Order) -> list[str]:
         ("--region", order.region, ""),
         ("--source-ranges", ",".join(order.source_ranges), ""),
         ("--duracion", duration_text(order.duration_s), duration_text(default.duration_s)),
-        ("--tcp", ",".join(map(str, order.tcp_ports)), ""),
+        ("--tcp", order.tcp_ports_text, ""),
         ("--port", str(order.data_port), str(default.data_port)),
         ("--control-port", str(order.control_port), str(default.control_port)),
     )

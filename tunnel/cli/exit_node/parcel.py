@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
         make_private_folder(options.carpeta_destino.absolute()),
         data_port=DATA_PORT if options.port is None else options.port,
         control_port=CONTROL_PORT if options.control_port is None else options.control_port,
+        tcp_ports=options.tcp or (),
         students=(Student("1", "1"),) if options.compartido else (),
     )
     write_files(order)

@@ -44,12 +44,14 @@ def make_files(order: Order) -> Mapping[str, str]:
         ProviderFailed: they do not fit in a machine's metadata.
         ExitNodeError: see :func:`tunnel.exitnodes.install.make_parcel`.
     """
-    return _made(order.data_port, order.control_port, order.is_shared)
+    return _made(order.data_port, order.control_port, order.tcp_ports, order.is_shared)
 
 
 @functools.cache
-def _made(data_port: int, control_port: int, is_shared: bool) -> Mapping[str, str]:
-    order = Order("gcp", "nodo", Path(), data_port=data_port, control_port=control_port)
+def _made(
+    data_port: int, control_port: int, tcp_ports: tuple[int, ...], is_shared: bool
+) -> Mapping[str, str]:
+    order = Order("gcp", "nodo", Path(), data_port=data_port, control_port=control_port, tcp_ports=tcp_ports)
     if is_shared:
         order = replace(order, students=(Student("1", "1"),))
     parcel = base64.b64encode(make_parcel(order).tar_xz()).decode("ascii")

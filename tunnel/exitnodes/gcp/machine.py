@@ -35,6 +35,7 @@ class FilesStep(Step):
     def __init__(self, order: Order) -> None:
         words = ["exit-node", "paquete", str(order.folder)]
         words += ["--port", str(order.data_port), "--control-port", str(order.control_port)]
+        words += ["--tcp", order.tcp_ports_text] if order.tcp_ports else []
         words += ["--compartido"] if order.is_shared else []
         self.info = StepInfo(
             id="paquete",

@@ -79,6 +79,8 @@ def _unit(order: Order) -> str:
     """Return the unit with this order's ports and kind of secret; the rest is filled in on the node."""
     text = files("tunnel").joinpath("units", _UNIT).read_text(encoding="utf-8")
     text = text.replace("@PORT@", str(order.data_port)).replace("@CONTROL_PORT@", str(order.control_port))
+    if order.tcp_ports:
+        text = text.replace(" --token-file", f" --tcp-ports {order.tcp_ports_text} --token-file")
     return text.replace("--token-file", "--tokens-file") if order.is_shared else text
 
 

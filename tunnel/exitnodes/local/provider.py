@@ -58,8 +58,8 @@ class LocalProvider(Provider):
             f"{ports}; todo, solo desde esta máquina.",
             "Sigue en marcha hasta que lo borre o apague la máquina.",
         ]
-        if order.tcp_ports or order.source_ranges:
-            notes.append("En esta máquina no hay cortafuegos que abrir: --tcp y --source-ranges sobran.")
+        if order.source_ranges:
+            notes.append("En esta máquina no hay cortafuegos que abrir: --source-ranges sobra.")
         return tuple(notes)
 
     def announcement(self, context: Context) -> Announcement | None:
@@ -139,6 +139,7 @@ class _ProcessStep(Step):
                 f"--control-host={_HOST}",
                 f"--port={order.data_port}",
                 f"--control-port={order.control_port}",
+                *([f"--tcp-ports={order.tcp_ports_text}"] if order.tcp_ports else []),
                 "--auto-tls",
                 f"--state-dir={_state_folder(order)}",
                 f"{secret}={order.secret_file}",

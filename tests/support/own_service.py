@@ -1,0 +1,75 @@
+"""Real services for a test of its own: a program on a free port of loopback, in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.requirements import require_program
+from support.wire import eventually
+
+__all__ = ["free_port", "redis_server", "ssh_server"]
+
+_READY_S = 20.0
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[int]:
+    """Run a Redis that keeps nothing; yields its port."""
+    program = require_program("redis-server", "apt install redis-server")
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with _running(command, port):
+        yield port
+
+
+@contextmanager
+def ssh_server(folder: Path) -> Iterator[tuple[int, list[str]]]:
+    """Run an sshd that lets in one key; yields its port, and the ``ssh`` command without port and host."""
+    ssh = require_program("ssh", "apt install openssh-client")
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin") or require_program(
+        "sshd", "apt install openssh-server"
+    )
+    for name in ("host", "user"):
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
+    Path("/run/sshd").mkdir(exist_ok=True)  # Debian's sshd asks for it
+    port = free_port()
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\n"
+        f"AuthorizedKeysFile {folder}/user.pub\nStrictModes no\nPermitRootLogin prohibit-password\n"
+    )
+    options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+    command = [ssh, "-F", "none", "-i", str(folder / "user"), *(f"-o{option}" for option in options)]
+    with _running([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], port):
+        yield port, command
+
+
+@contextmanager
+def _running(command: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        eventually(answers, f"{command[0]} on port {port}", _READY_S)
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=_READY_S)

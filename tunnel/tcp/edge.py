@@ -1,0 +1,244 @@
+"""The exit node's side: which client holds which port, and the visitors that come to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from tunnel.port_ranges import PortRanges
+from tunnel.protocol.messages import Refusal
+from tunnel.protocol.session import Session
+from tunnel.sources import source_of
+from tunnel.tcp.pipe import Pipe
+from tunnel.tcp.wire import Endpoint, TcpOpen, encode_open
+
+__all__ = ["PortHolder", "PortTable", "TcpEdge", "TcpVisitor"]
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+
+
+class PortHolder(Protocol):
+    """A client, as the table sees it."""
+
+    @property
+    def key_id(self) -> str:
+        """The key id of the token that it proved to hold."""
+
+    @property
+    def session(self) -> Session:
+        """Its link's session."""
+
+
+H = TypeVar("H", bound=PortHolder)
+
+
+class TcpEdge(Protocol):
+    """What TCP visitors need of the exit node."""
+
+    is_draining: bool
+
+    def allows_port(self, key_id: str, port: int) -> bool:
+        """Whether a token may serve a port now."""
+
+    def may_open(self, session: Session) -> bool:
+        """Whether a client takes one more stream."""
+
+    def visitor_connected(self, connection: TcpVisitor) -> None:
+        """A visitor came; it may be turned away."""
+
+    def visitor_gone(self, connection: TcpVisitor) -> None:
+        """A visitor's connection is closed."""
+
+
+class PortTable(Generic[H]):
+    """Ports and who holds them.  A port listens while it is held, and at no other time.
+
+    Args:
+        host: where to listen.
+        allowed: the ports that the exit node gives to anybody at all.
+    """
+
+    def __init__(self, edge: TcpEdge, host: str, allowed: PortRanges) -> None:
+        self._edge = edge
+        self._host = host
+        self._allowed = allowed
+        self._held: dict[int, _HeldPort[H]] = {}
+
+    def reserve(self, ports: tuple[int, ...], key_id: str) -> Refusal | None:
+        """Bind the ports of a claim that are not bound yet, or return why they cannot be had.
+
+        What is reserved is given to a holder with ``claim`` in the same turn of the event loop.
+        """
+        if len(set(ports)) != len(ports):
+            return Refusal("bad-claim", "ports are given once each")
+        for port in ports:
+            if port not in self._allowed:
+                return Refusal("port-not-allowed", f"this exit node does not give away port {port}")
+            if not self._edge.allows_port(key_id, port):
+                return Refusal("port-not-allowed", f"this token may not claim port {port}")
+        for port in ports:
+            held = self._held.get(port)
+            if held is not None and held.holder is not None and held.holder.key_id != key_id:
+                return Refusal("port-taken", f"port {port} belongs to a client with another token")
+        for port in ports:
+            if port not in self._held:
+                try:
+                    self._held[port] = _HeldPort(self._edge, port, _bound(self._host, port))
+                except OSError as error:
+                    self._drop_unclaimed()
+                    _log.warning("port %d: %s", port, error)
+                    if error.errno == errno.EADDRINUSE:
+                        return Refusal("port-in-use", f"another program has port {port}")
+                    return Refusal("port-not-allowed", f"this exit node cannot listen on port {port}")
+        return None
+
+    def claim(self, ports: tuple[int, ...], holder: H) -> list[H]:
+        """Give reserved ports to ``holder``; return who held them until now."""
+        former: list[H] = []
+        for index, port in enumerate(ports):
+            held = self._held[port]
+            if held.holder is not None and held.holder is not holder and held.holder not in former:
+                former.append(held.holder)
+            held.give(holder, index)
+        for other in former:
+            self.release(other)
+        return former
+
+    def release(self, holder: H) -> None:
+        """Close every port that ``holder`` holds."""
+        for port in [port for port, held in self._held.items() if held.holder is holder]:
+            self._held.pop(port).close()
+
+    def is_held_by(self, ports: tuple[int, ...], key_id: str) -> bool:
+        """Whether a client with this token holds one of ``ports``."""
+        holders = (held.holder for port in ports if (held := self._held.get(port)) is not None)
+        return any(holder is not None and holder.key_id == key_id for holder in holders)
+
+    def close(self) -> None:
+        """Listen no more."""
+        while self._held:
+            self._held.popitem()[1].close()
+
+    def _drop_unclaimed(self) -> None:
+        for port in [port for port, held in self._held.items() if held.holder is None]:
+            self._held.pop(port).close()
+
+
+class _HeldPort(Generic[H]):
+    """A port, listening from the moment that it is bound, and accepting from when it has a holder."""
+
+    def __init__(self, edge: TcpEdge, port: int, sockets: list[socket.socket]) -> None:
+        self._edge = edge
+        self.port = port
+        self.holder: H | None = None
+        self.index = 0  # of the port, in the holder's claim
+        self._sockets = sockets
+        self._servers: list[asyncio.Server] = []
+        self._start: asyncio.Task[None] | None = None
+
+    def give(self, holder: H, index: int) -> None:
+        """Give it to a client; visitors go to it from now on."""
+        self.holder, self.index = holder, index
+        if self._start is None:
+            self._start = asyncio.get_running_loop().create_task(self._accept())
+
+    def close(self) -> None:
+        """Listen no more; connections go on."""
+        if self._start is not None:
+            self._start.cancel()
+        for server in self._servers:
+            server.close()
+        for sock in self._sockets:
+            sock.close()
+
+    def find(self) -> tuple[Session, int] | None:
+        """Return the session that serves the port now and the port's index there, or None."""
+        holder = self.holder
+        if holder is None or holder.session.draining or not self._edge.allows_port(holder.key_id, self.port):
+            return None
+        return (holder.session, self.index) if self._edge.may_open(holder.session) else None
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._sockets:
+            server = await loop.create_server(
+                lambda: TcpVisitor(self._edge, self.find), sock=self._sockets.pop(), backlog=_BACKLOG
+            )
+            self._servers.append(server)
+
+
+class TcpVisitor(Pipe):
+    """One connection of a visitor's to a port."""
+
+    def __init__(self, edge: TcpEdge, find: Callable[[], tuple[Session, int] | None]) -> None:
+        super().__init__()
+        self._edge = edge
+        self._find = find
+        self.source = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio: a visitor came."""
+        super().connection_made(transport)
+        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if not peer or not own:  # it left before it was accepted
+            self.abort()
+            return
+        visitor, public = Endpoint.of(peer), Endpoint.of(own)
+        self.source = source_of(str(visitor.address))
+        self._edge.visitor_connected(self)
+        found = None if self._edge.is_draining or self._is_cut else self._find()
+        if found is not None:
+            session, index = found
+            payload = encode_open(TcpOpen(index, visitor, public))
+            self.stream = session.open_stream(payload, self.sink, self._loop.time())
+        if self.stream is None:
+            self.abort()
+
+    def over(self) -> None:
+        """The visitor is gone."""
+        self._edge.visitor_gone(self)
+
+    @property
+    def _is_cut(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def turn_away(self, is_quiet: bool) -> None:
+        """One too many from its source: cut, for there is no way to say why."""
+        self.abort()
+
+    def drain(self) -> None:
+        """The exit node stops: what is under way goes on while there is time."""
+
+    def tick(self, now: float) -> None:
+        """A connection may be idle for as long as it likes."""
+
+
+def _bound(host: str, port: int) -> list[socket.socket]:
+    """Return listening sockets, one for each address of ``host``.
+
+    Raises:
+        OSError: an address cannot be bound; none is.
+    """
+    with contextlib.ExitStack() as opened:
+        sockets = []
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            sock = opened.enter_context(socket.socket(family, kind, protocol))
+            if os.name == "posix":  # elsewhere it lets others take the port
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+            sockets.append(sock)
+        opened.pop_all()
+    return sockets
