@@ -36,7 +36,7 @@ __all__ = ["HANDSHAKE_TIMEOUT_S", "PING_INTERVAL_S", "Role", "Session", "Session
 PING_INTERVAL_S = 5.0
 HANDSHAKE_TIMEOUT_S = 10.0
 
-_DIRECT_SEND_BYTES = 256 * 1024
+_DIRECT_SEND_BYTES = 64 * 1024
 """While less than this waits to be fetched, streams' frames go out at once; above it they take turns."""
 
 _MAX_BACKLOG_BYTES = 8 * 1024 * 1024

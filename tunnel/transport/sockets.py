@@ -14,7 +14,7 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
-__all__ = ["StallClock", "read_what_is_left", "reset"]
+__all__ = ["StallClock", "hold_back_unsent", "read_what_is_left", "reset"]
 
 _READ_BYTES = 64 * 1024
 
@@ -33,6 +33,18 @@ def reset(transport: asyncio.Transport) -> None:
         with suppress(OSError):  # the connection is gone already
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
     transport.abort()
+
+
+def hold_back_unsent(transport: asyncio.Transport, max_bytes: int) -> None:
+    """Let the kernel take no more than ``max_bytes`` that it cannot put on the wire yet.
+
+    Where it can be told so (tcp(7), TCP_NOTSENT_LOWAT: Linux and macOS); elsewhere this does nothing.
+    """
+    sock = transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if sock is not None and option is not None:
+        with suppress(OSError):  # the connection is gone already
+            sock.setsockopt(socket.IPPROTO_TCP, option, max_bytes)
 
 
 class StallClock:
