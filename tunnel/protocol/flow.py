@@ -5,9 +5,10 @@ The receiver hands credit back as its own far socket takes the bytes, and withho
 is paused; so one reader that stops costs one window and stalls nobody else.
 
 A fixed window is either too small for a long path (throughput = window / round trip) or too large to be
-held for many stalled readers.  So each stream starts small and its window doubles whenever half of it
-was consumed in less than two round trips, which is the sign that the window and not the path is the
-limit.  What windows have grown by, together, is capped for the session (:class:`GrowthBudget`).  The
+held for many stalled readers.  So each stream starts small.  When half of its window was consumed in less
+than two round trips the window and not the path is the limit, and it grows to eight times what was consumed
+in one round trip, to four times its size at the most.  A window that holds the path back is four times as
+large a round trip later; one that does not stays below eight times what the path holds.  What windows have grown by, together, is capped for the session (:class:`GrowthBudget`).  The
 most that peers can make one session hold is therefore
 
     MAX_STREAMS x INITIAL_WINDOW_BYTES + MAX_GROWTH_BYTES = 1024 x 64 KiB + 64 MiB = 128 MiB
@@ -32,6 +33,9 @@ MAX_STREAMS = 1024
 INITIAL_WINDOW_BYTES = 64 * 1024
 MAX_WINDOW_BYTES = 16 * 1024 * 1024  # 320 MB/s at a round trip of 50 ms
 MAX_GROWTH_BYTES = 64 * 1024 * 1024
+
+_MAX_STEP = 4
+"""A window at its limit is a quarter of the next one: from 64 KiB to 16 MiB are four round trips."""
 
 _MIN_ROUND_TRIP_S = 0.001
 """Below this it is event loops and not the path that a round trip measures."""
@@ -88,8 +92,12 @@ class ReceiveWindow:
         if self._consumed * 2 < self.size:
             return 0
         credit, self._consumed = self._consumed, 0
-        if now - self._since_s < 2 * max(round_trip_s, _MIN_ROUND_TRIP_S) and self.size < MAX_WINDOW_BYTES:
-            growth = self._budget.take(min(self.size, MAX_WINDOW_BYTES - self.size))
+        took_s = now - self._since_s
+        round_trip_s = max(round_trip_s, _MIN_ROUND_TRIP_S)
+        if took_s < 2 * round_trip_s and self.size < MAX_WINDOW_BYTES:
+            wanted = 8 * credit * round_trip_s / took_s if took_s > 0 else MAX_WINDOW_BYTES
+            size = min(int(wanted), _MAX_STEP * self.size, MAX_WINDOW_BYTES)
+            growth = self._budget.take(size - self.size)
             self.size += growth
             credit += growth
         self._since_s = now

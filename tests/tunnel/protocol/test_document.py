@@ -209,7 +209,7 @@ def test_the_limits_in_the_text_are_the_codes() -> None:
         f"A message is at most 1 MiB ({link.MAX_MESSAGE_BYTES:,} bytes)",
         f"within {HANDSHAKE_TIMEOUT_S:g} seconds",
         f"never opens more than {MAX_STREAMS}",
-        f"doubles, up to {MAX_WINDOW_BYTES >> 20} MiB",
+        f"four times its size, and up to {MAX_WINDOW_BYTES >> 20} MiB",
         f"grow by at most {MAX_GROWTH_BYTES >> 20} MiB together",
         f"at most {exchange.MAX_INTERIM_RESPONSES} of them",
         f"{client._STABLE_S:g} second".replace("1 second", "a second"),
