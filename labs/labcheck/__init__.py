@@ -21,7 +21,7 @@ The map, from the leaves up::
     reviewing       a review: a lab's checks, run here by pytest, and what came of them
     progress        a student's progress, one file a lab
     steps           a lab's shell programs: its steps, its solution, its cleanup
-    commands        one module a verb: listar, iniciar, revisar, pista, resolver, terminar, probar
+    commands        one module a verb: listar, iniciar, revisar, pista, resolver, terminar, probar, informe
     scenes          the demonstration
     cli, demo       the programs ``lab`` and ``./scripts/demo``
 

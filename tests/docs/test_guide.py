@@ -29,6 +29,7 @@ DOCUMENTS = [
     "docs/enlace-cifrado.md",
     "docs/limites.md",
     "docs/puertos-tcp.md",
+    "docs/informes.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

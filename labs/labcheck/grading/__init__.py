@@ -3,4 +3,5 @@
 The map, from the leaves up::
 
     grade     one student's grade: verdicts, when it was handed in, what was taken off, what was set by hand
+    reports   a class's grades for a terminal, a browser, a spreadsheet, and other platforms
 """
