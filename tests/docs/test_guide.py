@@ -30,6 +30,7 @@ DOCUMENTS = [
     "docs/limites.md",
     "docs/puertos-tcp.md",
     "docs/informes.md",
+    "docs/diagnostico.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

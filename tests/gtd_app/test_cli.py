@@ -226,7 +226,7 @@ def test_file_that_is_no_database_is_an_environment_failure(
         (["reiniciar", "--en-memoria"], "no se entiende: --en-memoria"),
     ],
 )
-def test_wrong_usage_is_told_in_spanish_and_ends_with_2(
+def test_wrong_usage_is_toldwords_of_detail_and_ends_with_2(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
@@ -239,7 +239,7 @@ def test_wrong_usage_is_told_in_spanish_and_ends_with_2(
 
 
 @pytest.mark.parametrize("arguments", [["--ayuda"], ["-h"], ["serve", "--help"], ["reiniciar", "--ayuda"]])
-def test_help_is_in_spanish(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_iswords_of_detail(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("uso: gtd-app")

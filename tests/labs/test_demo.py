@@ -318,7 +318,7 @@ def test_an_encoding_without_the_marks_gets_plain_ones():
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",)])
-def test_help_is_in_spanish(show, arguments):
+def test_help_iswords_of_detail(show, arguments):
     out, err = show(*arguments).end()
     assert out.startswith("uso: ./scripts/demo")
     assert err == ""

@@ -70,7 +70,7 @@ def test_probar_does_not_take_the_application_itself_for_a_tunnel():
         (("listar", "--todo"), "no se entiende «--todo»"),
     ],
 )
-def test_wrong_usage_is_told_in_spanish_and_exits_with_2(arguments, said):
+def test_wrong_usage_is_toldwords_of_detail_and_exits_with_2(arguments, said):
     done = lab(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
@@ -78,7 +78,7 @@ def test_wrong_usage_is_told_in_spanish_and_exits_with_2(arguments, said):
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("probar", "--help"), ("listar", "-h")])
-def test_help_is_in_spanish(arguments):
+def test_help_iswords_of_detail(arguments):
     done = lab(*arguments)
     assert done.returncode == 0
     assert done.stdout.startswith("uso: lab")

@@ -29,6 +29,7 @@ MASKS = (
     (re.compile(r"\S*/\.venv/bin/"), ".venv/bin/"),
     (re.compile(r"\d{8}T\d{6}Z"), "20260101T000000Z"),
     (re.compile(r"\(\d+ s\)"), "(0 s)"),
+    (re.compile(r"\b\d+ ms\b"), "0 ms"),
     (re.compile(r"127\.0\.0\.1:(?!5000|8000|8123)\d{4,5}\b"), "127.0.0.1:(any)"),
 )
 

@@ -26,7 +26,7 @@ from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
 from tunnel.trust import SYSTEM_TRUST, CaFile
 
-__all__ = ["add_parser"]
+__all__ = ["add_parser", "add_target_options", "read_connection", "words_of_detail", "words_of_refusal"]
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -37,17 +37,7 @@ def add_parser(commands: Subparsers) -> None:
         description="Conecta un servicio de esta máquina con el nodo de salida. La conexión sale de "
         "aquí, por eso funciona detrás de NAT; si se corta, se reconecta solo.",
     )
-    parser.add_argument(
-        "--conexion",
-        metavar="ARCHIVO",
-        type=Path,
-        help="archivo de conexión que escribió el nodo de salida: lleva la URL, el token y la huella",
-    )
-    parser.add_argument(
-        "--url",
-        metavar="URL",
-        help="sin --conexion: puerto de control del nodo de salida, wss://192.0.2.10:8123",
-    )
+    add_target_options(parser)
     parser.add_argument(
         "--upstream",
         metavar="URL",
@@ -79,6 +69,29 @@ def add_parser(commands: Subparsers) -> None:
         help="cuánto puede tardar el servicio en empezar a responder (por omisión: 60)",
     )
     parser.add_argument(
+        "--inseguro",
+        action="store_true",
+        help="acepta un enlace sin cifrar (ws://) con otra máquina: quien esté en el camino puede leerlo y "
+        "cambiarlo",
+    )
+    add_shared_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the exit node is and how it is known."""
+    parser.add_argument(
+        "--conexion",
+        metavar="ARCHIVO",
+        type=Path,
+        help="archivo de conexión que escribió el nodo de salida: lleva la URL, el token y la huella",
+    )
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        help="sin --conexion: puerto de control del nodo de salida, wss://192.0.2.10:8123",
+    )
+    parser.add_argument(
         "--ca-pin",
         metavar="HUELLA",
         help="con --url wss://…: acepta solo la CA con esta huella (sha256:…), o con «token» la que el nodo "
@@ -91,19 +104,11 @@ def add_parser(commands: Subparsers) -> None:
         help="con --url wss://…: acepta solo la CA de este certificado PEM (por omisión: las que el sistema "
         "conoce)",
     )
-    parser.add_argument(
-        "--inseguro",
-        action="store_true",
-        help="acepta un enlace sin cifrar (ws://) con otra máquina: quien esté en el camino puede leerlo y "
-        "cambiarlo",
-    )
-    add_shared_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Keep the tunnel up until a signal says stop or the exit node says no."""
-    connection = _connection(options)
+    connection = read_connection(options)
     address = connection.address
     config = ClientConfig(
         address=address,
@@ -128,7 +133,8 @@ def run(options: argparse.Namespace) -> int:
     return run_in_loop(_connect(config, options.json))
 
 
-def _connection(options: argparse.Namespace) -> Connection:
+def read_connection(options: argparse.Namespace) -> Connection:
+    """Return how to reach the exit node, from the options.  Raises ConfigError."""
     if options.conexion is not None:
         for option in ("url", "token_file", "ca_pin", "ca_file"):
             if getattr(options, option):
@@ -169,7 +175,7 @@ async def _connect(config: ClientConfig, as_json: bool) -> int:
         run.result()
     if client.refusal is not None:
         code = client.refusal.code
-        said = _REFUSALS.get(code, client.refusal.message)
+        said = words_of_refusal(code, client.refusal.message)
         if code.startswith("port-"):  # several were asked for
             said += f" (El nodo de salida dice: {client.refusal.message}.)"
         print(f"tunnel client: {said}", file=sys.stderr)
@@ -197,7 +203,7 @@ class _Describer:
                 return None
             self._last = (event.reason, event.detail)
             reason = _REASONS.get(event.reason, event.reason)
-            detail = f" ({_in_spanish(event.detail)})" if event.reason in _WITH_DETAIL else ""
+            detail = f" ({words_of_detail(event.detail)})" if event.reason in _WITH_DETAIL else ""
             return f"Sin enlace con {self._url}: {reason}{detail}. Se reintenta sin parar…"
         if isinstance(event, Stopping):
             return f"Cerrando el túnel; peticiones en curso: {event.open_requests}."
@@ -231,7 +237,13 @@ _DETAILS = tuple(
 )
 
 
-def _in_spanish(detail: str) -> str:
+def words_of_refusal(code: str, message: str) -> str:
+    """Return why an exit node said no, or why the link ended, in Spanish where the code is known."""
+    return _REFUSALS.get(code) or _REASONS.get(code) or message
+
+
+def words_of_detail(detail: str) -> str:
+    """Return what the system or a library said of a fault, in Spanish where it is known."""
     for pattern, said in _DETAILS:
         if match := pattern.search(detail):
             return match.expand(said)

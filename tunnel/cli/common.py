@@ -31,6 +31,7 @@ __all__ = [
     "EventPrinter",
     "Subparsers",
     "add_shared_options",
+    "add_token_option",
     "fail",
     "log_level",
     "port_number",
@@ -41,14 +42,19 @@ __all__ = [
 ]
 
 
-def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that server and client have in common."""
+def add_token_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where the token is."""
     parser.add_argument(
         "--token-file",
         metavar="ARCHIVO",
         type=Path,
         help=f"archivo con el token, que solo usted pueda leer (o la variable {TOKEN_VARIABLE})",
     )
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that server and client have in common."""
+    add_token_option(parser)
     parser.add_argument(
         "--drain-timeout",
         metavar="SEGUNDOS",

@@ -83,7 +83,7 @@ def test_a_folder_that_does_not_exist_is_named(run: Run, tmp_path: Path) -> None
     assert_spanish(outcome.err)
 
 
-def test_a_name_that_is_too_long_is_refused_in_spanish(run: Run, tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_refusedwords_of_detail(run: Run, tmp_path: Path) -> None:
     outcome = run("token", "--salida", str(tmp_path / ("x" * 300)))
     assert (outcome.code, outcome.out) == (3, "")
     assert "demasiado largo" in outcome.err

@@ -250,14 +250,14 @@ def test_every_refusal_has_words_that_say_what_to_do() -> None:
         ("HTTP 404", "responde HTTP 404"),
     ],
 )
-def test_details_in_the_system_s_words_are_told_in_spanish(detail: str, words: str) -> None:
-    text = client._in_spanish(detail)
+def test_details_in_the_system_s_words_are_toldwords_of_detail(detail: str, words: str) -> None:
+    text = client.words_of_detail(detail)
     assert words in text
     assert_spanish(text)
 
 
 def test_a_detail_that_nobody_foresaw_is_told_as_it_is() -> None:
-    assert client._in_spanish("something rare") == "something rare"
+    assert client.words_of_detail("something rare") == "something rare"
 
 
 @pytest.mark.parametrize(

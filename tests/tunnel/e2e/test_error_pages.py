@@ -70,7 +70,7 @@ def test_curl_reads_plain_text_that_names_the_hop(start: Starter, accept: str) -
     assert text.endswith("\n")
 
 
-def test_a_browser_reads_a_page_in_spanish_that_is_well_formed(start: Starter) -> None:
+def test_a_browser_reads_a_pagewords_of_detail_that_is_well_formed(start: Starter) -> None:
     answer = no_client(start, BROWSER)
     check_head(answer)
     assert answer.fields.get("Content-Type") == "text/html; charset=utf-8"

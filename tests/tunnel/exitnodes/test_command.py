@@ -140,7 +140,7 @@ def test_what_survives_a_removal_is_listed_with_a_receipt_and_an_exit_code_of_no
         (["ssh", "../x", "--provider", "guion"], 2, "no sirve como nombre"),
     ],
 )
-def test_wrong_usage_is_told_in_spanish_and_leaves_nothing(
+def test_wrong_usage_is_toldwords_of_detail_and_leaves_nothing(
     desk: Desk, words: list[str], code: int, said: str
 ) -> None:
     failed = desk.script(*words, code=code)
