@@ -93,8 +93,8 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
         ("", "tunnel: falta la orden; las hay: server, client, token, doctor, exit-node."),
         ("serve", "tunnel: «serve» no es una orden; las hay: server, client, token, doctor, exit-node. "
          "¿Quiso decir server?"),
-        ("cliente --url x", "tunnel: «cliente» no es una orden; las hay: server, client, token, doctor, exit-node. "
-         "¿Quiso decir client?"),
+        ("cliente --url x", "tunnel: «cliente» no es una orden; las hay: server, client, token, doctor, "
+         "exit-node. ¿Quiso decir client?"),
         ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token, doctor, exit-node."),
         ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token, doctor, exit-node."),
         ("SERVER", "tunnel: «SERVER» no es una orden; las hay: server, client, token, doctor, exit-node."),
