@@ -8,8 +8,10 @@ A fixed window is either too small for a long path (throughput = window / round 
 held for many stalled readers.  So each stream starts small.  When half of its window was consumed in less
 than two round trips the window and not the path is the limit, and it grows to eight times what was consumed
 in one round trip, to four times its size at the most.  A window that holds the path back is four times as
-large a round trip later; one that does not stays below eight times what the path holds.  What windows have grown by, together, is capped for the session (:class:`GrowthBudget`).  The
-most that peers can make one session hold is therefore
+large a round trip later; one that does not stays below eight times what the path holds.
+
+What windows have grown by, together, is capped for the session (:class:`GrowthBudget`).  The most that peers
+can make one session hold is therefore
 
     MAX_STREAMS x INITIAL_WINDOW_BYTES + MAX_GROWTH_BYTES = 1024 x 64 KiB + 64 MiB = 128 MiB
 

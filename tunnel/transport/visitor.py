@@ -43,6 +43,9 @@ _MAX_DRAINED_BYTES = 64 * 1024
 connection can go on; above it the connection is closed."""
 
 
+_MAX_UNFLUSHED = 64  # writes put together in one turn of the event loop, where more requests wait
+
+
 class Edge(Protocol):
     """What visitors' connections need of the exit node."""
 
@@ -145,6 +148,10 @@ class VisitorConnection(asyncio.Protocol):
         self._is_write_paused = False
         if self._exchange is not None:
             self._exchange.written()
+        elif self._state is _State.HEAD and self._buffer:
+            self.deadline = self.now() + self._edge.limits.head_timeout_s
+            self.resume_reading()
+            self._advance()
 
     # ── the exchange's side ──────────────────────────────────────────────────────────────────────
 
@@ -311,7 +318,7 @@ class VisitorConnection(asyncio.Protocol):
         self._is_advancing = True
         try:
             while self._buffer and self._transport is not None:
-                if self._state is _State.HEAD:
+                if self._state is _State.HEAD and self._may_answer():
                     if not self._read_head():
                         return
                 elif self._state is _State.CONTENT:
@@ -323,6 +330,12 @@ class VisitorConnection(asyncio.Protocol):
             self._refuse(error)
         finally:
             self._is_advancing = False
+
+    def _may_answer(self) -> bool:
+        """Whether the visitor reads what it asked for: one that only asks would fill the memory here."""
+        if len(self._out) > _MAX_UNFLUSHED:
+            self._flush()  # pages with a fault, one after the other in one turn of the event loop
+        return not self._is_write_paused
 
     def _read_head(self) -> bool:
         """Read one head and start its exchange; return False when it is not complete."""
@@ -419,6 +432,8 @@ class VisitorConnection(asyncio.Protocol):
 
     def _hold_back(self) -> None:
         """Bytes came while an answer is under way: keep some, then let the visitor wait."""
+        if self._state is _State.HEAD:
+            self.deadline = float("inf")  # the answers before it are not read: that has a clock of its own
         if len(self._buffer) > self._edge.limits.max_pipelined_bytes:
             self._pause_reading()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pytest
 from support.backend import Backend
-from support.tunnel_kit import Visit
-from support.wire import Request, Wire, request, response
+from support.tunnel_kit import Starter, Visit, linux_only
+from support.wire import Request, Wire, eventually, request, response, unread_bytes
 
 
 def echo(asked: Request) -> bytes:
@@ -259,3 +260,57 @@ def test_a_large_answer_arrives_whole_before_the_connection_ends(visit: Visit, b
         wire.send(request("GET", "/", "Connection: close"))
         assert wire.read_response().content == content
         assert wire.read_to_end() == b""
+
+
+def test_who_pipelines_and_reads_no_answer_is_not_answered_for_ever(visit: Visit, backend: Backend) -> None:
+    """The answers would wait in the exit node's memory: 64 MB of them here, for 40 kB of requests."""
+    content = bytes(64_000)
+    backend.answer(lambda asked: response(200, content))
+    with visit() as wire:
+        sender = threading.Thread(target=wire.send, args=(request("GET", "/") * 1000,))
+        sender.start()
+        seen = still = 0
+
+        def has_stopped() -> bool:
+            nonlocal seen, still
+            still = still + 1 if len(backend.requests) == seen else 0
+            seen = len(backend.requests)
+            return still >= 100
+
+        eventually(has_stopped, "nothing is asked any more", 15.0)
+        assert 0 < seen < 300  # what the kernels hold between the two
+        for _ in range(1000):
+            assert wire.read_response().content == content
+        sender.join()
+
+
+@linux_only
+def test_pages_with_a_fault_wait_too_until_they_are_read(start: Starter) -> None:
+    """They are made on the spot, one after the other, with no service to slow them down."""
+    server = start.server()
+    with server.visit(receive_buffer=4096) as wire:
+
+        def send() -> None:
+            with suppress(OSError):  # the test ends it
+                wire.send(request("GET", "/") * 200_000)
+
+        sender = threading.Thread(target=send)
+        before = server.resident_bytes
+        sender.start()
+        try:
+            own_port = wire.sock.getsockname()[1]
+            unread = still = 0
+
+            def has_stopped() -> bool:
+                nonlocal unread, still
+                now = unread_bytes(server.port, own_port)
+                still = still + 1 if now == unread else 0
+                unread = now
+                return still >= 100
+
+            eventually(has_stopped, "nothing is read any more", 30.0)
+            assert server.resident_bytes - before < 30_000_000
+            assert unread, "all of it was read and answered"
+        finally:
+            wire.wake()
+            sender.join()
