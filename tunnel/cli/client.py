@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
@@ -26,7 +27,7 @@ from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
 from tunnel.trust import SYSTEM_TRUST, CaFile
 
-__all__ = ["add_parser", "add_target_options", "read_connection", "words_of_detail", "words_of_refusal"]
+__all__ = ["add_parser", "add_target_options", "read_connections", "words_of_detail", "words_of_refusal"]
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -84,7 +85,9 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         "--conexion",
         metavar="ARCHIVO",
         type=Path,
-        help="archivo de conexión que escribió el nodo de salida: lleva la URL, el token y la huella",
+        action="append",
+        help="archivo de conexión que escribió el nodo de salida: lleva la URL, el token y la huella; "
+        "varios: un enlace con cada nodo",
     )
     parser.add_argument(
         "--url",
@@ -108,10 +111,24 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Keep the tunnel up until a signal says stop or the exit node says no."""
-    connection = read_connection(options)
-    address = connection.address
-    config = ClientConfig(
-        address=address,
+    connections = read_connections(options)
+    configs = [_config(options, connection) for connection in connections]
+    if options.inseguro and all(config.address.is_tls for config in configs):
+        raise ConfigError(f"--inseguro no hace nada con «{configs[0].address.url}», que va cifrada. Quítelo.")
+    for address in (config.address for config in configs):
+        if not address.is_tls and not address.is_loopback:
+            print(
+                f"tunnel client: cuidado, el enlace con {address.url} va sin cifrar: quien esté en el camino "
+                "puede leer y cambiar lo que pasa. Con --auto-tls en el nodo de salida no podría.",
+                file=sys.stderr,
+            )
+    tune_process()
+    return run_in_loop(_connect(configs, options.json))
+
+
+def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig:
+    return ClientConfig(
+        address=connection.address,
         token=connection.token,
         upstreams=parse_upstreams(options.upstream) if options.upstream else (),
         tcp=parse_tcp_upstreams(options.tcp) if options.tcp else (),
@@ -121,27 +138,26 @@ def run(options: argparse.Namespace) -> int:
         trust=CaFile(options.ca_file) if options.ca_file else connection.trust,
         allows_plain=options.inseguro,
     )
-    if options.inseguro and address.is_tls:
-        raise ConfigError(f"--inseguro no hace nada con «{address.url}», que va cifrada. Quítelo.")
-    if not address.is_tls and not address.is_loopback:
-        print(
-            f"tunnel client: cuidado, el enlace con {address.url} va sin cifrar: quien esté en el camino "
-            "puede leer y cambiar lo que pasa. Con --auto-tls en el nodo de salida no podría.",
-            file=sys.stderr,
-        )
-    tune_process()
-    return run_in_loop(_connect(config, options.json))
 
 
-def read_connection(options: argparse.Namespace) -> Connection:
-    """Return how to reach the exit node, from the options.  Raises ConfigError."""
-    if options.conexion is not None:
-        for option in ("url", "token_file", "ca_pin", "ca_file"):
-            if getattr(options, option):
-                raise ConfigError(
-                    f"--conexion y --{option.replace('_', '-')} no van juntos: el archivo ya lo dice."
-                )
-        return load_connection(options.conexion)
+def read_connections(options: argparse.Namespace) -> list[Connection]:
+    """Return how to reach each exit node, from the options.  Raises ConfigError."""
+    if not options.conexion:
+        return [_read_from_options(options)]
+    for option in ("url", "token_file", "ca_pin", "ca_file"):
+        if getattr(options, option):
+            raise ConfigError(
+                f"--conexion y --{option.replace('_', '-')} no van juntos: el archivo ya lo dice."
+            )
+    connections = [load_connection(path) for path in options.conexion]
+    urls = [connection.address.url for connection in connections]
+    for url in urls:
+        if urls.count(url) > 1:  # with one token they would take each other's place for ever
+            raise ConfigError(f"hay dos --conexion con el mismo nodo de salida, {url}: quite una.")
+    return connections
+
+
+def _read_from_options(options: argparse.Namespace) -> Connection:
     if options.url is None:
         raise ConfigError(
             "falta --conexion ARCHIVO, el archivo que escribió el nodo de salida, o si no --url."
@@ -153,41 +169,57 @@ def read_connection(options: argparse.Namespace) -> Connection:
     return Connection(address, read_token(options), trust)
 
 
-async def _connect(config: ClientConfig, as_json: bool) -> int:
+async def _connect(configs: Sequence[ClientConfig], as_json: bool) -> int:
+    """Keep a link to each exit node; end when all of them have refused, or when asked to."""
     stop = StopSignals()
-    printer = EventPrinter(as_json, _Describer(config), stop.requested.set)
-    client = TunnelClient(config, printer)
+    are_several = len(configs) > 1
+    printers = [
+        EventPrinter(
+            as_json,
+            _Describer(config, names_it=are_several),
+            stop.requested.set,
+            {"exit_node": config.address.url} if are_several else {},
+        )
+        for config in configs
+    ]
+    clients = [TunnelClient(config, printer) for config, printer in zip(configs, printers, strict=True)]
     with stop.installed():
-        run = asyncio.ensure_future(client.run())
+        runs = asyncio.gather(*(_keep(client, names_it=are_several) for client in clients))
         asked = asyncio.ensure_future(stop.requested.wait())
-        await asyncio.wait((run, asked), return_when=asyncio.FIRST_COMPLETED)
-        if not run.done():
-            drain = asyncio.ensure_future(client.stop(config.drain_timeout_s))
+        await asyncio.wait((runs, asked), return_when=asyncio.FIRST_COMPLETED)
+        if not runs.done():
+            drain = asyncio.gather(*(client.stop(client.config.drain_timeout_s) for client in clients))
             hurry = asyncio.ensure_future(stop.repeated.wait())
             await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
-            for task in (drain, hurry, run):
+            for task in (drain, hurry, runs):
                 task.cancel()
-            await asyncio.gather(drain, hurry, run, return_exceptions=True)
-            if printer.is_lost:
+            await asyncio.gather(drain, hurry, runs, return_exceptions=True)
+            if any(printer.is_lost for printer in printers):
                 return 3
             return 130 if stop.is_interrupt else 0
         asked.cancel()
-        run.result()
+        runs.result()
+    return int(any(client.refusal is not None for client in clients))
+
+
+async def _keep(client: TunnelClient, *, names_it: bool) -> None:
+    """Run a client to its end, and say why its exit node refused it, if it did."""
+    await client.run()
     if client.refusal is not None:
         code = client.refusal.code
         said = words_of_refusal(code, client.refusal.message)
         if code.startswith("port-"):  # several were asked for
             said += f" (El nodo de salida dice: {client.refusal.message}.)"
-        print(f"tunnel client: {said}", file=sys.stderr)
-        return 1
-    return 0
+        which = f"{client.config.address.url}: " if names_it else ""
+        print(f"tunnel client: {which}{said}", file=sys.stderr)
 
 
 class _Describer:
     """Words events in Spanish; says only once why an exit node cannot be reached."""
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, *, names_it: bool = False) -> None:
         self._url, self._host = config.address.url, config.address.host
+        self._with = f" con {self._url}" if names_it else ""
         self._last = ("", "")
 
     def __call__(self, event: Event) -> str | None:
@@ -197,7 +229,7 @@ class _Describer:
             pairs = [*zip(event.urls, event.upstreams, strict=True)]
             pairs += [(f"tcp://{host}:{port}", to) for port, to in event.tcp]
             lines = [f"           {public}  →  {to}" for public, to in pairs]
-            return "\n".join(["Túnel abierto.", *lines, "           (Ctrl-C para cerrarlo)"])
+            return "\n".join([f"Túnel abierto{self._with}.", *lines, "           (Ctrl-C para cerrarlo)"])
         if isinstance(event, Disconnected):
             if (event.reason, event.detail) == self._last:
                 return None
@@ -206,7 +238,7 @@ class _Describer:
             detail = f" ({words_of_detail(event.detail)})" if event.reason in _WITH_DETAIL else ""
             return f"Sin enlace con {self._url}: {reason}{detail}. Se reintenta sin parar…"
         if isinstance(event, Stopping):
-            return f"Cerrando el túnel; peticiones en curso: {event.open_requests}."
+            return f"Cerrando el túnel{self._with}; peticiones en curso: {event.open_requests}."
         return None
 
 

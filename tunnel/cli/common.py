@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,12 +104,20 @@ class EventPrinter:
     """Shows events on stdout: as JSON lines, or as ``describe`` words them (None: not at all).
 
     Once nobody reads stdout any more nothing else is written; ``on_lost`` is called, and ``is_lost`` set.
+
+    Args:
+        more: members that each JSON line has besides the event's own.
     """
 
     def __init__(
-        self, as_json: bool, describe: Callable[[Event], str | None], on_lost: Callable[[], None]
+        self,
+        as_json: bool,
+        describe: Callable[[Event], str | None],
+        on_lost: Callable[[], None],
+        more: Mapping[str, str] | None = None,
     ) -> None:
         self._as_json = as_json
+        self._more = more or {}
         self._describe = describe
         self._on_lost = on_lost
         self.is_lost = False
@@ -118,7 +126,7 @@ class EventPrinter:
         """Show one event, at once."""
         if self._as_json:
             # In ASCII: a pipe's encoding is anybody's guess on Windows.
-            text = json.dumps({"event": event.name, **asdict(event)})
+            text = json.dumps({"event": event.name, **self._more, **asdict(event)})
         else:
             words = self._describe(event)
             if words is None:

@@ -7,9 +7,9 @@ import asyncio
 import dataclasses
 import json
 
-from tunnel.cli.client import add_target_options, read_connection, words_of_detail, words_of_refusal
+from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option
-from tunnel.config import parse_tcp_upstreams, parse_upstreams
+from tunnel.config import ConfigError, parse_tcp_upstreams, parse_upstreams
 from tunnel.connection import Connection
 from tunnel.doctor.findings import Finding, Verdict
 from tunnel.doctor.hops import Words, examine
@@ -47,7 +47,10 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look at everything; 0 where nothing fails, 1 where something does."""
-    connection = read_connection(options)
+    connections = read_connections(options)
+    if len(connections) > 1:
+        raise ConfigError("se mira un nodo de salida a la vez: dé una sola --conexion.")
+    connection = connections[0]
     if options.publico:
         connection = dataclasses.replace(connection, public_url=options.publico)
     trust: Trust = CaFile(options.ca_file) if options.ca_file else connection.trust
