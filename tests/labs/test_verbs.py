@@ -243,7 +243,7 @@ def test_a_lab_is_a_folder_and_nothing_else(desk):
 def test_an_unknown_lab_is_told_with_the_ones_that_there_are(desk, verb):
     done = desk.run(f"lab {verb} 99")
     assert done.code == 3
-    assert "No hay un laboratorio «99». Los hay: 01" in done.err
+    assert "No hay un laboratorio «99». Los hay: 00, 01" in done.err
 
 
 def test_progress_that_cannot_be_read_is_named(desk):

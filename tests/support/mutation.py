@@ -19,7 +19,14 @@ PATIENCE = (
 )
 OBSERVING = ("application", "public_side", "tunnel")
 # What a mode other than the local one asks for, and helpers that tell nothing by themselves.
-NOT_ASSERTIONS = ("_titles", "_upstreams", "_who_listens", "remove_tasks")
+NOT_ASSERTIONS = (
+    "find_cloud_fault",
+    "find_neighbour_fault",
+    "_titles",
+    "_upstreams",
+    "_who_listens",
+    "remove_tasks",
+)
 
 
 @dataclass(frozen=True, slots=True)
