@@ -13,6 +13,7 @@ from labcheck.grading.grade import GradeError, load_all
 from labcheck.grading.reports import terminal
 from labcheck.grading.reports.feedback import feedback
 from labcheck.grading.reports.files import ReportError, file_name, write
+from labcheck.grading.reports.page import write_pages
 from labcheck.grading.reports.summary import ClassReport
 from labcheck.grading.reports.table import as_csv, grades_table
 from labcheck.grading.reports.workbook import as_workbook
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[SpanishParser]
 
 # What asks for a report; without any of them the class's table goes to the terminal.
-_FORMS = ("csv", "xlsx", "markdown")
+_FORMS = ("html", "csv", "xlsx", "markdown")
 
 
 def add_to(verbs: "Verbs") -> None:
@@ -40,6 +41,9 @@ def add_to(verbs: "Verbs") -> None:
         "--sobre", metavar="N", type=positive_number, default=Decimal(100),
         help="la nota de quien tiene todo bien (por omisión: 100)",
     )  # fmt: skip
+    parser.add_argument(
+        "--html", metavar="CARPETA", type=Path, help="páginas para quien enseña: abra su index.html"
+    )
     parser.add_argument("--csv", metavar="ARCHIVO", type=Path, help="una fila por alumno, en CSV")
     parser.add_argument("--xlsx", metavar="ARCHIVO", type=Path, help="un libro de Excel con dos hojas")
     parser.add_argument(
@@ -94,6 +98,8 @@ def make(options: argparse.Namespace, report: ClassReport, console: Console) -> 
     Raises:
         ReportError: one cannot be made.
     """
+    if options.html is not None:
+        console.passed(f"Páginas: {write_pages(report, options.html)}")
     if options.csv is not None:
         write(options.csv, as_csv(grades_table(report)))
         console.passed(f"CSV: {options.csv}")

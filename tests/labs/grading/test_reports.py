@@ -121,7 +121,7 @@ def test_feedback_tells_the_penalty_the_override_with_its_reason_and_what_voids(
     late, by_hand, copied = (feedback(CLASS, BY_CODE[f"20260{n:02d}"]) for n in (6, 9, 8))
     assert "Entregó 2 días después del plazo." in late
     assert "a la nota se le quita el 20 %" in late
-    assert "por prof. \\<Vera\\> (2026-11-20 23:59 UTC): Mostró en clase que le funciona" in by_hand
+    assert "por prof. \\<Vera\\> (2026-11-20 23:59 UTC): Mostró en clase que le funciona." in by_hand
     assert "Según las comprobaciones sería 20." in by_hand
     assert "La entrega es la de 2026001" in copied
     assert "**Nota: 0 de 100**" in copied

@@ -33,7 +33,7 @@ def remarks(grade: Grade, top: Decimal) -> tuple[str, ...]:
         before = replace(grade, override=None).score
         without = "seguiría pendiente" if before is None else f"sería {number(rounded(before * top))}"
         by = f" por {clean(override.by)}" if override.by else ""
-        said.append(f"La nota fue fijada a mano{by} ({when(override.at)}): {clean(override.reason)}")
+        said.append(f"La nota fue fijada a mano{by} ({when(override.at)}): {_sentence(override.reason)}")
         said.append(f"Según las comprobaciones {without}.")
     said += [clean(finding.text) for finding in grade.findings if finding.voids]
     if grade.is_void and override is None:
@@ -49,6 +49,12 @@ def remarks(grade: Grade, top: Decimal) -> tuple[str, ...]:
     if grade.hints_taken:
         said.append(f"Pidió {counted(grade.hints_taken, 'pista', 'pistas')}.")
     return tuple(said)
+
+
+def _sentence(text: str) -> str:
+    """Return what somebody wrote, cleaned, with a full stop."""
+    text = clean(text)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def why_not(result: CheckResult) -> str:
