@@ -13,9 +13,12 @@ from labcheck.grading.grade import GradeError, load_all
 from labcheck.grading.reports import terminal
 from labcheck.grading.reports.feedback import feedback
 from labcheck.grading.reports.files import ReportError, file_name, write
+from labcheck.grading.reports.moodle.columns import Told
+from labcheck.grading.reports.moodle.worksheet import fill
 from labcheck.grading.reports.page import write_pages
 from labcheck.grading.reports.summary import ClassReport
 from labcheck.grading.reports.table import as_csv, grades_table
+from labcheck.grading.reports.text import counted
 from labcheck.grading.reports.workbook import as_workbook
 from labcheck.terminal import Console
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[SpanishParser]
 
 # What asks for a report; without any of them the class's table goes to the terminal.
-_FORMS = ("html", "csv", "xlsx", "markdown")
+_FORMS = ("html", "csv", "xlsx", "markdown", "moodle")
 
 
 def add_to(verbs: "Verbs") -> None:
@@ -49,6 +52,17 @@ def add_to(verbs: "Verbs") -> None:
     parser.add_argument(
         "--markdown", metavar="CARPETA", type=Path, help="lo que lee cada alumno: un archivo por alumno"
     )
+    moodle = parser.add_argument_group("Moodle")
+    moodle.add_argument(
+        "--moodle", metavar="HOJA", type=Path, help="llena la hoja de calificaciones que Moodle exportó"
+    )
+    moodle.add_argument("--salida", metavar="ARCHIVO", type=Path, help="donde queda la hoja de Moodle llena")
+    moodle.add_argument("--columna-nota", metavar="C", default="", help="su encabezado, o su número desde 1")
+    moodle.add_argument("--columna-comentarios", metavar="C", default="", help="la de los comentarios")
+    moodle.add_argument("--columna-alumno", metavar="C", default="", help="la del correo o el código")
+    moodle.add_argument(
+        "--nota-maxima", metavar="N", type=positive_number, help="si la hoja no dice la calificación máxima"
+    )
     parser.set_defaults(run=run)
 
 
@@ -57,6 +71,9 @@ def run(options: argparse.Namespace) -> int:
     console, complaints = Console(sys.stdout), Console(sys.stderr)
     if not options.carpeta.is_dir():
         complaints.failed(f"No hay una carpeta {options.carpeta}.")
+        return WRONG_USAGE
+    if wrong := wrong_moodle(options):
+        complaints.failed(wrong)
         return WRONG_USAGE
     try:
         report = read_class(options, complaints)
@@ -68,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         if all(getattr(options, form) is None for form in _FORMS):
             terminal.show(console, report)
             return DONE
-        return make(options, report, console)
+        return make(options, report, console, complaints)
     except (GradeError, ReportError) as error:
         complaints.failed(str(error))
         return ENVIRONMENT_FAILED
@@ -92,8 +109,8 @@ def read_class(options: argparse.Namespace, complaints: Console) -> ClassReport 
     return ClassReport(number, title, grades, options.sobre) if grades else None
 
 
-def make(options: argparse.Namespace, report: ClassReport, console: Console) -> int:
-    """Write each report asked for, and say where it is.
+def make(options: argparse.Namespace, report: ClassReport, console: Console, complaints: Console) -> int:
+    """Write each report asked for, and say where it is; 1 when somebody's grade found no place.
 
     Raises:
         ReportError: one cannot be made.
@@ -111,7 +128,65 @@ def make(options: argparse.Namespace, report: ClassReport, console: Console) -> 
             text = feedback(report, grade)
             write(options.markdown / f"{file_name(grade.student)}.md", text.encode())
         console.passed(f"Para los alumnos: {options.markdown} ({len(report.grades)} archivos)")
+    if options.moodle is not None:
+        return fill_moodle(options, report, console, complaints)
     return DONE
+
+
+def wrong_moodle(options: argparse.Namespace) -> str:
+    """Return what is wrong with the options about Moodle, or nothing."""
+    of_moodle = (
+        options.salida,
+        options.columna_nota,
+        options.columna_comentarios,
+        options.columna_alumno,
+        options.nota_maxima,
+    )
+    if options.moodle is None:
+        return "--salida, --columna-… y --nota-maxima van con --moodle." if any(of_moodle) else ""
+    if options.salida is None:
+        return "A --moodle le falta --salida: la hoja llena queda en otro archivo."
+    if options.salida.exists() and options.moodle.exists() and options.salida.samefile(options.moodle):
+        return "--salida no puede ser la hoja que Moodle exportó: dé otro nombre."
+    return ""
+
+
+def fill_moodle(
+    options: argparse.Namespace, report: ClassReport, console: Console, complaints: Console
+) -> int:
+    """Write the worksheet and say whom it lacks; 1 when somebody who was graded is not in it.
+
+    Raises:
+        ReportError: it cannot be read, understood or written.
+    """
+    told = Told(
+        options.columna_nota, options.columna_comentarios, options.columna_alumno, options.nota_maxima
+    )
+    try:
+        content = options.moodle.read_bytes()
+    except OSError as error:
+        raise ReportError(f"No se pudo leer {options.moodle}: {error.strerror}.") from error
+    try:
+        filled = fill(content, report, told)
+    except ReportError as error:
+        raise ReportError(f"{options.moodle}: {error}") from error
+    write(options.salida, filled.content)
+    console.passed(f"Moodle: {options.salida} ({counted(filled.written, 'nota', 'notas')})")
+    if not filled.has_comments:
+        complaints.say("La hoja no tiene columna de comentarios: solo se pusieron las notas.")
+    for names, said in (
+        (filled.pending, "Pendientes, sin nota en la hoja"),
+        (filled.locked, "Moodle no deja cambiar su nota: quedaron como estaban"),
+        (filled.kept_comments, "Tenían un comentario de otra persona: se conservó"),
+        (filled.doubtful, "No se sabe de quién son estas filas: quedaron como estaban"),
+        (filled.strangers, "En la hoja y sin calificación en la carpeta"),
+        (filled.missing, "Calificados que no están en la hoja"),
+    ):
+        if names:
+            complaints.say(f"{said} ({len(names)}):")
+            for name in names:
+                complaints.say(f"  {name}")
+    return ANSWER_IS_NO if filled.missing or filled.doubtful else DONE
 
 
 def positive_number(text: str) -> Decimal:
