@@ -33,6 +33,7 @@ __all__ = [
     "Secret",
     "ServerConfig",
     "TcpUpstream",
+    "TlsFiles",
     "Upstream",
     "is_domain_name",
     "parse_control_url",
@@ -103,6 +104,14 @@ class AutoTls:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """TLS for the control plane, with a certificate that somebody else keeps in date: certbot, say."""
+
+    certificate: Path  # PEM, the server's first and then those between it and its CA
+    key: Path  # PEM
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """An exit node, with one token that may claim every name or a file of them."""
 
@@ -116,6 +125,7 @@ class ServerConfig:
     limits: VisitorLimits = field(default_factory=VisitorLimits)
     tokens_file: Path | None = None
     auto_tls: AutoTls | None = None
+    tls_files: TlsFiles | None = None
     trusted_proxies: Networks = ()  # who may say whom a request comes from
     client_limits: ClientLimits = field(default_factory=ClientLimits)
     tcp_ports: PortRanges = NO_PORT  # what clients may ask for
@@ -126,10 +136,15 @@ class ServerConfig:
             raise ConfigError(
                 "dé el token (--token-file) o el archivo de los tokens (--tokens-file), uno de los dos."
             )
-        if self.is_shared and self.auto_tls is not None:
+        if self.auto_tls is not None and self.tls_files is not None:
             raise ConfigError(
-                f"con --auto-tls, --port y --control-port no pueden ser el mismo puerto ({self.port}): el de "
-                "control va cifrado y el de los visitantes no. Elija otro para uno de los dos."
+                "--auto-tls hace su propio certificado, y --tls-cert usa el que usted tiene: elija uno."
+            )
+        if self.is_shared and (self.auto_tls is not None or self.tls_files is not None):
+            raise ConfigError(
+                "con el enlace cifrado, --port y --control-port no pueden ser el mismo puerto "
+                f"({self.port}): el de control va cifrado y el de los visitantes no. Elija otro para uno de "
+                "los dos."
             )
         if self.auto_tls is not None and self.auto_tls.connection_file is not None and self.token is None:
             raise ConfigError(

@@ -1,27 +1,164 @@
-"""The control plane's TLS: a certificate that stays in date, the CA for who asks, the file for the client."""
+"""The control plane's TLS: a certificate that stays in date, with a CA of the exit node's own or from files.
+
+With a CA of its own the exit node offers that CA to who asks, and writes the file for the client.  With a
+certificate from files both are somebody else's, and what an agent's system trusts is enough to know it.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from tunnel.config import ConfigError, ServerConfig, parse_control_url, parse_pin, parse_san
+from cryptography import x509
+
+from tunnel.config import ConfigError, ServerConfig, TlsFiles, parse_control_url, parse_pin, parse_san
 from tunnel.connection import CONNECTION_FILE, Connection, check_replaceable, write_connection
+from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, ca_proof
+from tunnel.secret_files import read_secret_file
 from tunnel.state.keeper import CertificateKeeper
+from tunnel.transport.link import OfferCa
 from tunnel.transport.tls import server_context
 
-__all__ = ["ControlTls"]
+__all__ = ["AutoTlsKeeper", "ControlTls", "TlsFilesKeeper", "make_control_tls"]
+
+_log = logging.getLogger(__name__)
 
 _KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
 _NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
+_MAX_PEM_BYTES = 64 * 1024
 _LOCAL_NAME = "localhost"  # which every certificate has
 
 
 class ControlTls:
-    """What an exit node with ``auto_tls`` has besides.
+    """What an exit node with TLS has besides."""
+
+    def __init__(self) -> None:
+        self.context: ssl.SSLContext = server_context()
+
+    @property
+    def pin(self) -> str:
+        """Of the CA: ``sha256:`` and 64 hexadecimal digits; "" where it is not the exit node's own."""
+        return ""
+
+    @property
+    def offer_ca(self) -> OfferCa | None:
+        """Answers who asks for the CA; None where there is none to offer."""
+        return None
+
+    def poll(self) -> None:
+        """Keep the certificate in date; to be called now and then."""
+
+    def write_connection(self, control_port: int, data_port: int) -> str:
+        """Write the file for the client; return its path, or "" where there is none to write.
+
+        Raises:
+            ConfigError: what is there is no connection file; it is left as it is.
+            FileUnusable: it cannot be written.
+        """
+        return ""
+
+
+def make_control_tls(
+    config: ServerConfig, find_token: Callable[[str], str | None], clock: Callable[[], float] = time.time
+) -> ControlTls:
+    """Return what ``config`` asks for, which has one of the two.
+
+    Raises:
+        ConfigError: a file cannot be used.
+        FileUnusable: the state folder cannot be made or written.
+    """
+    if config.tls_files is not None:
+        return TlsFilesKeeper(config.tls_files, clock)
+    return AutoTlsKeeper(config, find_token, clock)
+
+
+class TlsFilesKeeper(ControlTls):
+    """A certificate from files, which are read again when they change: no link is lost by it.
+
+    Args:
+        clock: returns the Unix time.
+
+    Raises:
+        ConfigError: a file cannot be read, others can read the key, or they do not fit together.
+    """
+
+    def __init__(self, files: TlsFiles, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._files = files
+        self._clock = clock
+        self._stamp = self._unsettled = self._look()
+        self._load()
+
+    def poll(self) -> None:
+        """Read the files once they have changed and look the same twice; bad ones change nothing."""
+        stamp = self._look()
+        if stamp == self._stamp:
+            return
+        if stamp != self._unsettled:  # the certificate is written before its key, or the other way round
+            self._unsettled = stamp
+            return
+        self._stamp = stamp
+        try:
+            self._load()
+        except ConfigError as error:
+            _log.warning("the certificate was not read again, the former one goes on: %s", error)
+        else:
+            _log.info("the certificate was read again from %s", self._files.certificate)
+
+    def _load(self) -> None:
+        files = self._files
+        read_secret_file(files.key, "de la llave del certificado", "--tls-key", "", _MAX_PEM_BYTES)
+        for context in (server_context(), self.context):  # one that is in use is not left half changed
+            try:
+                context.load_cert_chain(files.certificate, files.key, password=_refuse_passphrase)
+            except ssl.SSLError:
+                raise ConfigError(
+                    f"{files.certificate} (--tls-cert) y {files.key} (--tls-key) no son un certificado y su "
+                    "llave, en PEM, o la llave es de otro certificado. Con certbot son fullchain.pem y "
+                    "privkey.pem."
+                ) from None
+            except OSError as error:
+                reason = describe_os_error(error)
+                raise ConfigError(
+                    f"no se puede leer el certificado {files.certificate} (--tls-cert): {reason}."
+                ) from None
+        self._check_dates()
+
+    def _check_dates(self) -> None:
+        try:
+            certificate = x509.load_pem_x509_certificates(self._files.certificate.read_bytes())[0]
+        except (OSError, ValueError):  # it was there a moment ago
+            return
+        now_s = self._clock()
+        if now_s < certificate.not_valid_before_utc.timestamp():
+            _log.warning("the certificate is not valid yet; is the clock right?")
+        if now_s >= certificate.not_valid_after_utc.timestamp():
+            _log.warning("the certificate has expired: no client will take it")
+
+    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(map(_stamp, (self._files.certificate, self._files.key)))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _refuse_passphrase() -> str:
+    """Give none: without this OpenSSL would ask whoever sits at the terminal."""
+    return ""
+
+
+class AutoTlsKeeper(ControlTls):
+    """A CA of the exit node's own, and a certificate that it signs.
 
     Args:
         config: with ``auto_tls``.
@@ -39,6 +176,7 @@ class ControlTls:
         find_token: Callable[[str], str | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         assert config.auto_tls is not None  # noqa: S101 - the caller's duty
         auto_tls = config.auto_tls
         own = _own_name(config.control_host)
@@ -47,7 +185,6 @@ class ControlTls:
         self._find_token = find_token
         self._host = names[0] if names else _LOCAL_NAME
         self._path = auto_tls.connection_file or auto_tls.state_folder / CONNECTION_FILE
-        self.context: ssl.SSLContext = server_context()
         self._keeper = CertificateKeeper(auto_tls.state_folder, names, self.context, clock)
         self._certificate = self._keeper.authority.der
         self._pem = self._keeper.authority.pem
@@ -63,7 +200,12 @@ class ControlTls:
         """Renew the certificate if it is time; to be called now and then."""
         self._keeper.poll()
 
-    def offer_ca(self, key_id: str, nonce: str) -> tuple[str, str]:
+    @property
+    def offer_ca(self) -> OfferCa:
+        """Answers who asks for the CA."""
+        return self._offer_ca
+
+    def _offer_ca(self, key_id: str, nonce: str) -> tuple[str, str]:
         """Return the CA's certificate (PEM), and its proof for who names a token that is known here."""
         is_question = _KEY_ID.fullmatch(key_id) and _NONCE.fullmatch(nonce)
         token = self._find_token(key_id) if is_question else None

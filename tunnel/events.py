@@ -46,8 +46,9 @@ class Listening(Event):
     name: ClassVar[str] = "listening"
     data: Address
     control: Address
-    pin: str = ""  # of the CA that signs the control plane's certificate; none without TLS
+    pin: str = ""  # of the exit node's own CA; none where it has none
     connection_file: str = ""  # for the client; none without TLS, or with a token for each client
+    is_encrypted: bool = False  # the control plane speaks TLS
 
 
 @dataclass(frozen=True, slots=True)

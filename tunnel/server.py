@@ -89,10 +89,10 @@ class TunnelServer:
 
             self.ports = PortTable(self, config.host, config.tcp_ports)
         self._tls: ControlTls | None = None
-        if config.auto_tls is not None:
-            from tunnel.encryption import ControlTls  # with cryptography, which takes a while to load
+        if config.auto_tls is not None or config.tls_files is not None:
+            from tunnel.encryption import make_control_tls  # with cryptography, which takes a while to load
 
-            self._tls = ControlTls(config, self.access.find, clock)
+            self._tls = make_control_tls(config, self.access.find, clock)
 
     async def start(self) -> None:
         """Bind both planes.
@@ -135,6 +135,7 @@ class TunnelServer:
                 Address(control_host, self.control_port),
                 pin,
                 connection_file,
+                is_encrypted=tls is not None,
             )
         )
 

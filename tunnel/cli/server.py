@@ -38,6 +38,7 @@ from tunnel.config import (
     ConfigError,
     Secret,
     ServerConfig,
+    TlsFiles,
     parse_network,
     parse_san,
 )
@@ -126,6 +127,16 @@ def add_parser(commands: Subparsers) -> None:
         "el archivo de conexión lleva la primera",
     )
     parser.add_argument(
+        "--tls-cert",
+        metavar="ARCHIVO",
+        type=Path,
+        help="cifra el enlace con este certificado PEM, en lugar de --auto-tls: el de certbot, por ejemplo "
+        "(fullchain.pem); se vuelve a leer cuando cambia",
+    )
+    parser.add_argument(
+        "--tls-key", metavar="ARCHIVO", type=Path, help="con --tls-cert: su llave (privkey.pem)"
+    )
+    parser.add_argument(
         "--state-dir",
         metavar="CARPETA",
         type=Path,
@@ -174,6 +185,7 @@ def run(options: argparse.Namespace) -> int:
         ping_interval_s=options.ping_interval,
         drain_timeout_s=options.drain_timeout,
         auto_tls=auto_tls,
+        tls_files=_tls_files(options),
         trusted_proxies=tuple(options.trust_proxy),
         tcp_ports=options.tcp_ports,
         limits=visitor_limits(options.limit),
@@ -197,6 +209,12 @@ def _auto_tls(options: argparse.Namespace) -> AutoTls | None:
         return None
     folder = options.state_dir or default_state_folder(os.environ)
     return AutoTls(folder, tuple(options.auto_tls_san or ()), options.conexion)
+
+
+def _tls_files(options: argparse.Namespace) -> TlsFiles | None:
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise ConfigError("--tls-cert y --tls-key van juntos: el certificado y su llave.")
+    return None if options.tls_cert is None else TlsFiles(options.tls_cert, options.tls_key)
 
 
 def _token(options: argparse.Namespace, auto_tls: AutoTls | None) -> Secret | None:
@@ -295,7 +313,7 @@ def _describe(event: Event) -> str | None:
 
 
 def _listening(event: Listening) -> str:
-    scheme = "wss" if event.pin else "ws"
+    scheme = "wss" if event.is_encrypted else "ws"
     lines = [
         "Nodo de salida en marcha.",
         f"Visitantes:         http://{event.data.host}:{event.data.port}",

@@ -46,6 +46,7 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
             "control": {"host": "0.0.0.0", "port": 8123},
             "pin": "",
             "connection_file": "",
+            "is_encrypted": False,
         },
     ),
     (
