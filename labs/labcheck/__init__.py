@@ -23,6 +23,7 @@ The map, from the leaves up::
     steps           a lab's shell programs: its steps, its solution, its cleanup
     commands        one module a verb: listar, iniciar, revisar, pista, resolver, terminar, probar, informe
     scenes          the demonstration
+    recording       a lab's walkthrough: a page that plays it, subtitles, and what was seen as text
     cli, demo       the programs ``lab`` and ``./scripts/demo``
 
 The words used throughout: the *public side* is the exit node's data plane, where visitors come in; the *local

@@ -31,6 +31,7 @@ DOCUMENTS = [
     "docs/puertos-tcp.md",
     "docs/informes.md",
     "docs/diagnostico.md",
+    "docs/grabaciones.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

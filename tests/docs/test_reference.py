@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs" / "ordenes.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "README.es.md").read_text(encoding="utf-8")
 PROGRAMS = ("tunnel", "gtd-app", "lab")
-SCRIPTS = ("bench", "demo", "test", "check")
+SCRIPTS = ("bench", "demo", "grabar", "test", "check")
 
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
