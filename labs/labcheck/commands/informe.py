@@ -16,6 +16,10 @@ from labcheck.grading.reports.files import ReportError, file_name, write
 from labcheck.grading.reports.moodle.columns import Told
 from labcheck.grading.reports.moodle.worksheet import fill
 from labcheck.grading.reports.page import write_pages
+from labcheck.grading.reports.platforms.export import write_results
+from labcheck.grading.reports.platforms.gradescope import gradescope_results
+from labcheck.grading.reports.platforms.prairielearn import prairielearn_results
+from labcheck.grading.reports.remarks import named
 from labcheck.grading.reports.summary import ClassReport
 from labcheck.grading.reports.table import as_csv, grades_table
 from labcheck.grading.reports.text import counted
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[SpanishParser]
 
 # What asks for a report; without any of them the class's table goes to the terminal.
-_FORMS = ("html", "csv", "xlsx", "markdown", "moodle")
+_FORMS = ("html", "csv", "xlsx", "markdown", "gradescope", "prairielearn", "moodle")
 
 
 def add_to(verbs: "Verbs") -> None:
@@ -51,6 +55,12 @@ def add_to(verbs: "Verbs") -> None:
     parser.add_argument("--xlsx", metavar="ARCHIVO", type=Path, help="un libro de Excel con dos hojas")
     parser.add_argument(
         "--markdown", metavar="CARPETA", type=Path, help="lo que lee cada alumno: un archivo por alumno"
+    )
+    parser.add_argument(
+        "--gradescope", metavar="CARPETA", type=Path, help="un results.json de Gradescope por alumno"
+    )
+    parser.add_argument(
+        "--prairielearn", metavar="CARPETA", type=Path, help="un results.json de PrairieLearn por alumno"
     )
     moodle = parser.add_argument_group("Moodle")
     moodle.add_argument(
@@ -127,7 +137,17 @@ def make(options: argparse.Namespace, report: ClassReport, console: Console, com
         for grade in report.grades:
             text = feedback(report, grade)
             write(options.markdown / f"{file_name(grade.student)}.md", text.encode())
-        console.passed(f"Para los alumnos: {options.markdown} ({len(report.grades)} archivos)")
+        written = counted(len(report.grades), "archivo", "archivos")
+        console.passed(f"Para los alumnos: {options.markdown} ({written})")
+    for name, folder, results in (
+        ("Gradescope", options.gradescope, gradescope_results),
+        ("PrairieLearn", options.prairielearn, prairielearn_results),
+    ):
+        if folder is not None:
+            without = write_results(report, folder, results)
+            written = counted(len(report.grades) - len(without), "archivo", "archivos")
+            console.passed(f"{name}: {folder} ({written})")
+            tell(complaints, f"Pendientes, sin archivo para {name}", tuple(map(named, without)))
     if options.moodle is not None:
         return fill_moodle(options, report, console, complaints)
     return DONE
@@ -182,11 +202,16 @@ def fill_moodle(
         (filled.strangers, "En la hoja y sin calificación en la carpeta"),
         (filled.missing, "Calificados que no están en la hoja"),
     ):
-        if names:
-            complaints.say(f"{said} ({len(names)}):")
-            for name in names:
-                complaints.say(f"  {name}")
+        tell(complaints, said, names)
     return ANSWER_IS_NO if filled.missing or filled.doubtful else DONE
+
+
+def tell(complaints: Console, said: str, names: tuple[str, ...]) -> None:
+    """Say whom something happened to, when it did to anybody."""
+    if names:
+        complaints.say(f"{said} ({len(names)}):")
+        for name in names:
+            complaints.say(f"  {name}")
 
 
 def positive_number(text: str) -> Decimal:

@@ -57,6 +57,12 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
+def named(grade: Grade) -> str:
+    """Return whose a grade is, as one finds them in a roster."""
+    student = grade.student
+    return " ".join(clean(text) for text in (student.code, student.name, student.email) if text)
+
+
 def why_not(result: CheckResult) -> str:
     """Return why a check was skipped or could not be done, with what to do about it."""
     return " ".join(clean(text) for text in (result.reason, result.advice) if text)

@@ -84,6 +84,11 @@ class ClassReport:
         return "" if mark is None else number(mark)
 
     @property
+    def points(self) -> Decimal:
+        """The points of the lab's checks, from the fullest grade: one set by hand may be without any check."""
+        return Decimal(max((grade.points for grade in self.grades), default=0)) or self.top
+
+    @property
     def marks(self) -> tuple[Decimal, ...]:
         """Every grade that there is; the pending ones are not among them."""
         return tuple(mark for grade in self.grades if (mark := self.mark(grade)) is not None)

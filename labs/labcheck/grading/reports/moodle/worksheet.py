@@ -12,7 +12,7 @@ from labcheck.grading.reports.moodle.columns import Columns, Told, find_columns,
 from labcheck.grading.reports.moodle.headers import NO, normal
 from labcheck.grading.reports.moodle.people import match
 from labcheck.grading.reports.moodle.sheet import Row, Sheet, read_sheet
-from labcheck.grading.reports.remarks import remarks, why_not
+from labcheck.grading.reports.remarks import named, remarks, why_not
 from labcheck.grading.reports.summary import ClassReport
 from labcheck.grading.reports.text import clean, rounded
 
@@ -76,7 +76,7 @@ def fill(content: bytes, report: ClassReport, told: Told) -> Filled:
         tuple(pending),
         strangers=tuple(map(_name_of, matches.strangers)),
         doubtful=tuple(map(_name_of, matches.doubtful)),
-        missing=tuple(_name_of_student(grade) for grade in matches.missing),
+        missing=tuple(named(grade) for grade in matches.missing),
         locked=tuple(locked),
         kept_comments=tuple(kept),
         has_comments=columns.comments is not None,
@@ -162,8 +162,3 @@ def _has_decimal_comma(sheet: Sheet, columns: Columns) -> bool:
 def _name_of(row: Row) -> str:
     named = " ".join(clean(cell.value) for cell in row.cells[:NAME_COLUMNS])
     return f"línea {row.line}: {named}"
-
-
-def _name_of_student(grade: Grade) -> str:
-    student = grade.student
-    return " ".join(clean(text) for text in (student.code, student.name, student.email) if text)
