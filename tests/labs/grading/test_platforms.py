@@ -88,7 +88,12 @@ def test_a_pending_grade_is_no_zero_on_either_platform() -> None:
 def test_scores_are_in_the_labs_points_and_as_a_share() -> None:
     assert scope("2026003")["score"] == 3.0
     assert prairielearn_results(CLASS, BY_CODE["2026003"])["score"] == 0.3
-    assert gradescope_results(CLASS, ONLY_BY_HAND)["score"] == 70.0
+
+
+def test_a_grade_set_by_hand_without_any_check_is_on_the_scale_of_the_others() -> None:
+    made = gradescope_results(CLASS, ONLY_BY_HAND)
+    assert made is not None
+    assert (made["score"], made["tests"]) == (7.0, [])
 
 
 def test_the_score_has_the_penalty_and_the_override_that_the_tests_do_not() -> None:

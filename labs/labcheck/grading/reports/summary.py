@@ -85,7 +85,7 @@ class ClassReport:
 
     @property
     def points(self) -> Decimal:
-        """The points of the lab's checks, from the fullest grade: one set by hand may be without any check."""
+        """The points of the lab's checks, from the fullest grade: one set by hand may have no check."""
         return Decimal(max((grade.points for grade in self.grades), default=0)) or self.top
 
     @property
