@@ -173,3 +173,44 @@ def test_a_shared_node_knows_each_student_of_the_roster(place: cloud_lane.CloudP
         assert "tasks" not in curl(place, url, "--header", "Host: ana.curso.example")
     tunnel(place, "delete", "nodo-curso", "--si")
     assert_nothing_left(place)
+
+
+# --- the labs, in mode nube, with no account ----------------------------------------------------------------
+
+
+def lab(place: cloud_lane.CloudPlace, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    own = {"SIMULADA": "sí", "PATH": f"{BIN}{os.pathsep}{place.environment()['PATH']}"}
+    return place.run(str(BIN / "lab"), *words, check=check, timeout_s=300, env=own)
+
+
+def reviewed(place: cloud_lane.CloudPlace, number: str) -> tuple[int, list[str]]:
+    """Review a lab; return the exit code, and the checks that did not pass."""
+    done = lab(place, "revisar", number, "--json", check=False)
+    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    results = [event for event in events if event["event"] == "result"]
+    assert results, done.stdout
+    return done.returncode, [result["check"] for result in results if result["verdict"] != "aprobado"]
+
+
+def test_labs_00_and_02_are_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlace) -> None:
+    for number in ("00", "02"):
+        lab(place, "iniciar", number, "--modo", "nube")
+        assert reviewed(place, number)[0] == 1
+        lab(place, "resolver", number)
+        assert reviewed(place, number) == (0, []), number
+        assert "No quedó nada" in lab(place, "terminar", number).stdout
+    assert_nothing_left(place)
+
+
+def test_lab_03_is_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlace) -> None:
+    tunnel(place, "create", *GCP, "--nombre", "nodo-lab-03", "--lab", "03", "--si")
+    public_url = tunnel(place, "show", "nodo-lab-03", "--solo", "public_url").strip()
+    connection = place.folder / "estado" / "tunelab" / "nodos" / "gcp" / "nodo-lab-03" / "conexion.toml"
+    lab(place, "iniciar", "03", "--modo", "nube", "--remoto", public_url)
+    assert reviewed(place, "03")[0] == 1
+    own = {"CONEXION": str(connection), "PATH": f"{BIN}{os.pathsep}{place.environment()['PATH']}"}
+    place.run(str(BIN / "lab"), "resolver", "03", env=own)
+    assert reviewed(place, "03") == (0, [])
+    assert "No quedó nada" in lab(place, "terminar", "03").stdout
+    tunnel(place, "delete", "nodo-lab-03", "--si")
+    assert_nothing_left(place)

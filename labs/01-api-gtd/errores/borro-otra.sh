@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: task_was_deleted (deleted-another)
+# Modos: local, vm, nube
 # Borró la tarea 1.
 source "$(dirname "$0")/../../pasos.sh"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: task_was_created (created-twice)
+# Modos: local, vm, nube
 # Como no vio la primera respuesta, repitió el POST.
 source "$(dirname "$0")/../../pasos.sh"
 

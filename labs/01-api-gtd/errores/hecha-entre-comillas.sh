@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: task_is_done (task-pending)
+# Modos: local, vm, nube
 # Envió "true", que es un texto, en vez de true.
 source "$(dirname "$0")/../../pasos.sh"
 

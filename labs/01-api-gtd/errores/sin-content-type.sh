@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: task_was_created (no-task)
+# Modos: local, vm, nube
 # Olvidó decir que lo que envía es JSON: la respuesta fue 415 y no se creó nada.
 source "$(dirname "$0")/../../pasos.sh"
 

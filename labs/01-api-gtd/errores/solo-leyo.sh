@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: task_was_deleted (not-deleted)
+# Modos: local, vm, nube
 # Pidió la tarea 2 en vez de borrarla: sin -X, curl lee.
 source "$(dirname "$0")/../../pasos.sh"
 

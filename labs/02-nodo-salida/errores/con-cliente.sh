@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: node_waits_for_a_client (has-a-client)
+# Modos: local, vm, nube
 # Se adelantó: ya conectó el cliente.
 source "$(dirname "$0")/../../pasos.sh"
 

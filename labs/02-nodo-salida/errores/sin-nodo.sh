@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: node_exists (no-node)
+# Modos: local, vm, nube
 # Solo puso en marcha la aplicación.
 source "$(dirname "$0")/../../pasos.sh"
 

@@ -1,7 +1,7 @@
-"""An HTTP proxy that is no tunnel: ``intermediario.py [--repetir] PORT UPSTREAM_PORT…``.
+"""An HTTP proxy that is no tunnel: ``intermediario.py [--repetir | --solo-lectura] PORT UPSTREAM_PORT…``.
 
 It hands each request to the first upstream, and on a 502 or 503 to the next one. With ``--repetir`` it hands
-every POST on twice.
+every POST on twice; with ``--solo-lectura`` it refuses whatever is not a GET.
 """
 
 import http.client
@@ -16,9 +16,13 @@ class Proxy(BaseHTTPRequestHandler):
 
     upstreams: tuple[int, ...] = ()
     repeats = False
+    only_reads = False
 
     def _hand_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.only_reads and self.command != "GET":
+            self.send_error(403)
+            return
         for upstream in self.upstreams:
             answer = self._ask(upstream, body)
             if answer.status not in NOT_AVAILABLE:
@@ -48,6 +52,7 @@ class Proxy(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     Proxy.repeats = "--repetir" in arguments
+    Proxy.only_reads = "--solo-lectura" in arguments
     port, *Proxy.upstreams = (int(word) for word in arguments if word.isdigit())
     server = ThreadingHTTPServer(("127.0.0.1", port), Proxy)
     print(f"Escuchando en http://127.0.0.1:{port}", flush=True)

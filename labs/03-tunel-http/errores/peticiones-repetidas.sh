@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Falla: task_passes (repeated)
+# Modos: local, vm, nube
 # Entre el cliente y la aplicación puso un intermediario que repite las peticiones.
 source "$(dirname "$0")/../../pasos.sh"
+# shellcheck source=/dev/null
+source "$carpeta/cliente.sh"
 
 "$carpeta/01-aplicacion.sh"
 dejar_en_marcha intermediario 'Escuchando' \
   python3 "$carpeta/errores/intermediario.py" --repetir 5001 "${LOCAL##*:}"
 "$carpeta/02-nodo-de-salida.sh"
-dejar_en_marcha cliente 'Túnel abierto' \
-  tunnel client --url "$CONTROL" --upstream http://localhost:5001 --token-file token.txt
+conectar http://localhost:5001

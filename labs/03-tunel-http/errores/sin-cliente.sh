@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Falla: client_is_connected (no-client)
+# Modos: local, vm, nube
 # Puso en marcha la aplicación y el nodo de salida, y nadie los une.
 source "$(dirname "$0")/../../pasos.sh"
 
