@@ -12,7 +12,7 @@ import ipaddress
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +30,8 @@ READ_TIMEOUT_S = 75.0
 # the exit node's pings, of 5 s each by default; one that said goodbye, at once.
 PATIENCE_S = 30.0
 POLL_S = 0.1
+# To see whether a nonce that can be made again is new: an application answers in milliseconds.
+LOOK_TIMEOUT_S = (2.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Proof:
     `local_url` and `remote_url` are like ``http://localhost:5000``, with no slash at the end. `patience_s`
     is how long a step waits for what takes a while: a cut to be noticed, a link to heal. `timeout_s` is how
     long one request may take to connect and to be answered. `sessions`, for the local and the public side,
-    are for whoever asks from another machine; `close` closes them too.
+    are for whoever asks from another machine; `close` closes them too. `nonces` are for whoever must be able
+    to make them again; without them the nonce is of chance.
     """
 
     def __init__(
@@ -72,15 +75,21 @@ class Proof:
         patience_s: float = PATIENCE_S,
         timeout_s: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
         sessions: tuple[requests.Session, requests.Session] | None = None,
+        nonces: Iterator[str] | None = None,
     ) -> None:
         self.local_url = local_url
         self.remote_url = remote_url
-        self.nonce = secrets.token_hex(4)
+        self._nonces = nonces
+        self.nonce = secrets.token_hex(4) if nonces is None else next(nonces)
         self.patience_s = patience_s
-        self.title = f"write a book {self.nonce}"
         self.task_id: int | None = None
         self._timeout_s = timeout_s
         self._local, self._remote = sessions or (session_for(local_url), session_for(remote_url))
+
+    @property
+    def title(self) -> str:
+        """The title of this run's task."""
+        return f"write a book {self.nonce}"
 
     def close(self) -> None:
         self._local.close()
@@ -98,6 +107,7 @@ class Proof:
 
     def post_through_public_side(self) -> Outcome:
         """POST a task whose title carries the nonce to the public side."""
+        self._leave_used_nonces()
         url = self.remote_url + TASKS_PATH
         exchange, error = self._ask(self._remote, "POST", url, {"title": self.title})
         if error is not None:
@@ -150,6 +160,16 @@ class Proof:
         if not _answered(exchange).ok:
             return Outcome(exchange, _not_the_app(exchange, self.local_url))
         return Outcome(exchange)
+
+    def _leave_used_nonces(self) -> None:
+        """Pass over a nonce whose task is there already: an interrupted run left it, or it was foreseen."""
+        if self._nonces is None:
+            return
+        usual, self._timeout_s = self._timeout_s, LOOK_TIMEOUT_S
+        there = {str(task.get("title")) for task in self.read_local().tasks}
+        self._timeout_s = usual
+        while self.title in there:
+            self.nonce = next(self._nonces)
 
     def _look_publicly(self) -> Outcome:
         exchange, error = self._ask(self._remote, "GET", self.remote_url + TASKS_PATH)

@@ -14,6 +14,7 @@ from labcheck.catalog import Lab
 from labcheck.checking import plugin
 from labcheck.checking.diagnosis import CheckResult, Verdict
 from labcheck.checking.place import Addresses
+from labcheck.checking.scene import Scene
 from labcheck.checking.spec import CheckSpec, spec_of
 
 EXIT_PASSED, EXIT_FAILED, EXIT_ENVIRONMENT = 0, 1, 3
@@ -67,19 +68,26 @@ def review(
     *,
     on_begin: OnBegin = lambda spec: None,
     on_result: OnResult = lambda result: None,
+    host: str = "",
+    scene: Scene | None = None,
 ) -> Review:
     """Run a lab's checks; `on_begin` and `on_result` are told of each as it happens.
+
+    `host` is the machine that is looked at, as testinfra writes it; without it, this one. `scene` is for a
+    grader.
 
     Raises:
         ReviewError: the checks cannot be read, there are none, or pytest itself failed.
         KeyboardInterrupt: it was interrupted.
     """
-    reporter = _Reporter(on_begin, on_result)
+    reporter = _Reporter(on_begin, on_result, scene or Scene())
     options = ["-c", str(_CONFIGURATION), f"--rootdir={lab.folder}", f"--confcutdir={lab.folder}"]
     for name in _PLUGINS:
         options += ["-p", name]
     options += ["--lab-modo", addresses.mode.value, "--lab-local", addresses.local_url]
     options += ["--lab-remoto", addresses.remote_url, str(lab.folder)]
+    if host:
+        options.append(f"--hosts={host}")
     with _quiet_environment():
         code = pytest.main(options, plugins=[reporter])
     if reporter.interrupted:
@@ -93,11 +101,14 @@ def review(
 class _Reporter:
     """A pytest plugin that passes on what happens, while it happens."""
 
-    def __init__(self, on_begin: OnBegin, on_result: OnResult) -> None:
-        self._on_begin, self._on_result = on_begin, on_result
+    def __init__(self, on_begin: OnBegin, on_result: OnResult, scene: Scene) -> None:
+        self._on_begin, self._on_result, self._scene = on_begin, on_result, scene
         self.results: list[CheckResult] = []
         self.faults: list[str] = []
         self.interrupted = False
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[plugin.SCENE] = self._scene
 
     # Not at the set-up, whose output pytest captures.
     @pytest.hookimpl(tryfirst=True)

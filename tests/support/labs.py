@@ -53,6 +53,11 @@ class Desk:
         )
         self._is_busy = False
 
+    @property
+    def pid(self) -> int:
+        """The bash, in whose network the desk's programs are."""
+        return self._bash.pid
+
     def is_usable(self) -> bool:
         """Say whether the default ports can be used here."""
         with contextlib.suppress(BrokenPipeError, EOFError):

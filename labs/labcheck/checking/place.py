@@ -1,6 +1,7 @@
 """Where a lab happens: its addresses, the machine that is looked at, and the ways to ask them."""
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from labcheck.checking.diagnosis import CouldNotCheckError
+from labcheck.checking.scene import Scene, seeded_nonces
 from labcheck.checking.through_host import ThroughHost
 from labcheck.modes import Mode
 from labcheck.proof import PATIENCE_S, Proof, session_for
@@ -49,6 +51,8 @@ class Place:
 
     addresses: Addresses
     host: Any
+    scene: Scene = field(default_factory=Scene)
+    _nonces: Iterator[str] | None = None
     _sessions: list[requests.Session] = field(default_factory=list)
 
     @property
@@ -71,6 +75,9 @@ class Place:
         session = session_for(url)
         if not self._is_here and _is_loopback(url):
             session.mount("http://", ThroughHost(self.host))
+        elif self.scene.tape is not None:  # the curl of a host is on its tape already
+            for prefix in ("http://", "https://"):
+                session.mount(prefix, self.scene.tape.adapter(session.get_adapter(prefix)))
         self._sessions.append(session)
         return session
 
@@ -86,12 +93,15 @@ class Place:
 
     def proof(self, *, patience_s: float = PATIENCE_S, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Proof:
         """Return a new proof, with a nonce of its own."""
+        if self.scene.seed and self._nonces is None:
+            self._nonces = seeded_nonces(self.scene.seed)
         return Proof(
             self.local_url,
             self.remote_url,
             patience_s=patience_s,
             timeout_s=(CONNECT_TIMEOUT_S, answer_timeout_s),
             sessions=(self.session_for(self.local_url), self.session_for(self.remote_url)),
+            nonces=self._nonces,
         )
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labcheck.checking.diagnosis import CheckFailedError, CheckResult, CouldNotCheckError, Verdict
+from labcheck.checking.scene import Scene
 from labcheck.checking.spec import CheckSpec, spec_of
 from labcheck.modes import MODES, Mode
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Where a check's result lives: the file, the machine and the check's name.
 Key = tuple[str, str, str]
 
+# What a grader puts there before anything runs: nonces that can be made again, and a tape of what was asked.
+SCENE = pytest.StashKey[Scene]()
 _RESULTS = pytest.StashKey[dict[Key, CheckResult]]()
 _CALLS = pytest.StashKey[dict[Key, Callable[[], None]]]()
 
@@ -61,7 +64,9 @@ def place(request: pytest.FixtureRequest, host: Any) -> Iterator[Place]:
 
     option = request.config.getoption
     mode = Mode(option("--lab-modo"))
-    found = Place(addresses_for(mode, option("--lab-local"), option("--lab-remoto")), host)
+    scene = request.config.stash.get(SCENE, Scene())
+    addresses = addresses_for(mode, option("--lab-local"), option("--lab-remoto"))
+    found = Place(addresses, host if scene.tape is None else scene.tape.host(host), scene)
     yield found
     found.close()
 

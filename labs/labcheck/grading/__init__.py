@@ -3,5 +3,9 @@
 The map, from the leaves up::
 
     grade     one student's grade: verdicts, when it was handed in, what was taken off, what was set by hand
+    roster    the class, from the CSV file that a spreadsheet saved
+    lateness  what a late grade loses
+    worker    one student's review, in a process of its own
+    batch     a whole class, several at a time
     reports   a class's grades for a terminal, a browser, a spreadsheet, and other platforms
 """
