@@ -17,6 +17,7 @@ from tunnel.protocol.auth import NONCE_BYTES, key_id
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS
 from tunnel.protocol.handshake import AgentHandshake
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Claim, Grant, Hello, Refusal
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
 from tunnel.protocol.stream import Stream, StreamSink
@@ -60,11 +61,19 @@ def retry_delay_s(failures: int, draw: random.Random) -> float:
 class TunnelClient:
     """An agent.  ``run`` goes on until it is refused, cancelled, or ``stop`` has drained.
 
+    Args:
+        memory: what the windows of its streams come out of; agents of one process share it.
+
     Raises:
         ConfigError: the CA file cannot be used.
     """
 
-    def __init__(self, config: ClientConfig, on_event: OnEvent = lambda event: None) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        on_event: OnEvent = lambda event: None,
+        memory: MemoryBudget | None = None,
+    ) -> None:
         self.config = config
         self.on_event = on_event
         self.refusal: Refused | None = None
@@ -78,6 +87,7 @@ class TunnelClient:
             from tunnel.tcp.agent import TcpServices
 
             self._services = TcpServices(config.tcp, config.proxy_protocol, config.upstream_timeout_s)
+        self.memory = memory
         self.dialler = Dialler(config.address, config.trust, config.token)
 
     async def run(self) -> None:
@@ -135,13 +145,13 @@ class TunnelClient:
 
     def new_session(self, attempt: _Attempt, link: AgentLink) -> Session:
         """Make the session for a fresh link."""
-        token = self.config.token.reveal()
+        token, memory = self.config.token.reveal(), self.memory
         hello = Hello(
             key_id=key_id(token),
             nonce=secrets.token_hex(NONCE_BYTES),
             instance=self._instance,
             agent=f"tunelab/{__version__}",
-            initial_window=INITIAL_WINDOW_BYTES,
+            initial_window=INITIAL_WINDOW_BYTES if memory is None else memory.initial_window_bytes,
             max_streams=MAX_STREAMS,
         )
         claim = Claim(
@@ -149,7 +159,8 @@ class TunnelClient:
             tuple(service.exit_port for service in self.config.tcp),
         )
         now = asyncio.get_running_loop().time()
-        return Session(AgentHandshake(token, hello, claim), attempt, link.schedule_flush, now)
+        handshake = AgentHandshake(token, hello, claim)
+        return Session(handshake, attempt, link.schedule_flush, now, memory=memory)
 
     def attempt_linked(self, link: AgentLink | None) -> None:
         """Note the link that is in use, or that there is none."""

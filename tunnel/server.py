@@ -26,6 +26,7 @@ from tunnel.protocol.auth import NONCE_BYTES
 from tunnel.protocol.errors import CloseCode, LocalMisuse
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES
 from tunnel.protocol.handshake import ExitNodeHandshake
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Claim, Grant, Hello, Refusal
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session, SessionState
 from tunnel.protocol.stream import Stream, StreamSink
@@ -75,6 +76,8 @@ class TunnelServer:
         self.on_event = on_event
         self.data_port = 0
         self.control_port = 0
+        limit = config.memory_limit_bytes
+        self.memory = MemoryBudget(limit) if limit else None
         self._listeners: list[asyncio.Server] = []
         self._visitors: set[VisitorConnection | TcpVisitor] = set()
         self._no_visitors = asyncio.Event()
@@ -178,6 +181,11 @@ class TunnelServer:
     def open_requests(self) -> int:
         """How many visitors' requests are under way."""
         return sum(client.link.session.stream_count for client in self._clients)
+
+    @property
+    def initial_window_bytes(self) -> int:
+        """What a stream may carry towards this side before it is granted more."""
+        return INITIAL_WINDOW_BYTES if self.memory is None else self.memory.initial_window_bytes
 
     # ── what visitors' connections need (transport.visitor.Edge) ─────────────────────────────────
 
@@ -285,6 +293,7 @@ class TunnelServer:
             link.schedule_flush,
             asyncio.get_running_loop().time(),
             self.config.ping_interval_s,
+            self.memory,
         )
         return link
 
@@ -361,7 +370,7 @@ class ConnectedClient:
             session=self.session_id,
             urls=tuple(self._public_url(name) for name in names),
             ping_interval_s=server.config.ping_interval_s,
-            initial_window=INITIAL_WINDOW_BYTES,
+            initial_window=server.initial_window_bytes,
             ports=claim.ports,
         )
 

@@ -24,6 +24,7 @@ from tunnel.config import (
 )
 from tunnel.events import Connected, Event
 from tunnel.limits import ClientLimits, VisitorLimits
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session
 from tunnel.server import TunnelServer
 
@@ -71,6 +72,20 @@ class InProcessTunnel:
         )
 
     @property
+    def unwritten_bytes(self) -> int:
+        """What the exit node holds for visitors who do not read."""
+        transports = (visitor._transport for visitor in self.server._visitors)
+        return self.ask(lambda: sum(each.get_write_buffer_size() for each in transports if each is not None))
+
+    @property
+    def free_memory_bytes(self) -> tuple[int, int]:
+        """What is left of ``memory_limit_bytes``, at the exit node and at the agent."""
+        server, client = self.server.memory, self.client.memory
+        assert server is not None
+        assert client is not None
+        return self.ask(lambda: (server.free_bytes, client.free_bytes))
+
+    @property
     def _agent_session(self) -> Session:
         assert self.client._link is not None, "the link is lost"
         return self.client._link.session
@@ -88,6 +103,7 @@ def in_process_tunnel(
     limits: VisitorLimits | None = None,
     upstream_timeout_s: float = 10.0,
     client_limits: ClientLimits | None = None,
+    memory_limit_bytes: int = 0,
 ) -> Iterator[InProcessTunnel]:
     """Run an exit node with these limits and an agent for ``upstream`` while the block lasts."""
     loop = asyncio.new_event_loop()
@@ -113,6 +129,7 @@ def in_process_tunnel(
             limits=limits or VisitorLimits(),
             client_limits=client_limits or ClientLimits(),
             drain_timeout_s=1.0,
+            memory_limit_bytes=memory_limit_bytes,
         )
     )
     try:
@@ -125,6 +142,7 @@ def in_process_tunnel(
                 upstream_timeout_s,
             ),
             on_event,
+            MemoryBudget(memory_limit_bytes) if memory_limit_bytes else None,
         )
         running = asyncio.run_coroutine_threadsafe(client.run(), loop)
         assert is_connected.wait(PATIENCE_S), "the agent did not connect"

@@ -23,6 +23,7 @@ from tunnel.config import (
 )
 from tunnel.connection import Connection, load_connection
 from tunnel.events import Connected, Disconnected, Event, Stopping
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
 from tunnel.trust import SYSTEM_TRUST, CaFile
@@ -123,7 +124,8 @@ def run(options: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
     tune_process()
-    return run_in_loop(_connect(configs, options.json))
+    memory = MemoryBudget(options.memory_limit) if options.memory_limit else None
+    return run_in_loop(_connect(configs, options.json, memory))
 
 
 def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig:
@@ -169,7 +171,7 @@ def _read_from_options(options: argparse.Namespace) -> Connection:
     return Connection(address, read_token(options), trust)
 
 
-async def _connect(configs: Sequence[ClientConfig], as_json: bool) -> int:
+async def _connect(configs: Sequence[ClientConfig], as_json: bool, memory: MemoryBudget | None) -> int:
     """Keep a link to each exit node; end when all of them have refused, or when asked to."""
     stop = StopSignals()
     are_several = len(configs) > 1
@@ -182,7 +184,9 @@ async def _connect(configs: Sequence[ClientConfig], as_json: bool) -> int:
         )
         for config in configs
     ]
-    clients = [TunnelClient(config, printer) for config, printer in zip(configs, printers, strict=True)]
+    clients = [
+        TunnelClient(config, printer, memory) for config, printer in zip(configs, printers, strict=True)
+    ]
     with stop.installed():
         runs = asyncio.gather(*(_keep(client, names_it=are_several) for client in clients))
         asked = asyncio.ensure_future(stop.requested.wait())

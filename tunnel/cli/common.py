@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from tunnel.config import TOKEN_VARIABLE, Secret
 from tunnel.events import Event
 from tunnel.port_ranges import PortRanges, parse_port_ranges
+from tunnel.protocol.memory import MIN_MEMORY_BYTES
 from tunnel.secret_files import load_token
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ __all__ = [
     "add_token_option",
     "fail",
     "log_level",
+    "memory_size",
     "port_number",
     "port_ranges",
     "positive_seconds",
@@ -63,6 +66,13 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
         help="al detenerse, cuánto espera a las peticiones en curso (por omisión: 10)",
     )
     parser.add_argument(
+        "--memory-limit",
+        metavar="TAMAÑO",
+        type=memory_size,
+        default=0,
+        help="memoria para lo que espera a lectores lentos: 64M, 1G (por omisión: la que necesite)",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="escribe cada suceso como una línea JSON, para otros programas"
     )
 
@@ -80,6 +90,19 @@ def port_ranges(text: str) -> PortRanges:
         return parse_port_ranges([text])
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def memory_size(text: str) -> int:
+    """Parse a size in bytes: a whole number, with K, M or G for powers of 1024."""
+    found = re.fullmatch(r"(\d{1,15})([KMG]?)(?:i?B)?", text.strip(), re.ASCII | re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"«{text}» no es un tamaño: 64M son 64 MiB, 1G es 1 GiB")
+    size = int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+    if size < MIN_MEMORY_BYTES:
+        raise argparse.ArgumentTypeError(
+            f"«{text}» es muy poca memoria: el mínimo es {MIN_MEMORY_BYTES >> 20}M"
+        )
+    return size
 
 
 def positive_seconds(text: str) -> float:

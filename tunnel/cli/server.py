@@ -190,6 +190,7 @@ def run(options: argparse.Namespace) -> int:
         tcp_ports=options.tcp_ports,
         limits=visitor_limits(options.limit),
         client_limits=client_limits(options.limit),
+        memory_limit_bytes=options.memory_limit,
     )
     if auto_tls is not None and not auto_tls.names and config.control_host == ANY_HOST and config.token:
         print(

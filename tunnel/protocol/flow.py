@@ -15,12 +15,14 @@ can make one session hold is therefore
 
     MAX_STREAMS x INITIAL_WINDOW_BYTES + MAX_GROWTH_BYTES = 1024 x 64 KiB + 64 MiB = 128 MiB
 
-and a stream that stalls with a grown window takes nobody's initial window away.
+and a stream that stalls with a grown window takes nobody's initial window away.  A process may set a budget
+for all of its sessions beside it (:mod:`tunnel.protocol.memory`).
 """
 
 from __future__ import annotations
 
 from tunnel.protocol.errors import LocalMisuse
+from tunnel.protocol.memory import INITIAL_WINDOW_BYTES, MemoryBudget
 
 __all__ = [
     "INITIAL_WINDOW_BYTES",
@@ -32,7 +34,6 @@ __all__ = [
 ]
 
 MAX_STREAMS = 1024
-INITIAL_WINDOW_BYTES = 64 * 1024
 MAX_WINDOW_BYTES = 16 * 1024 * 1024  # 320 MB/s at a round trip of 50 ms
 MAX_GROWTH_BYTES = 64 * 1024 * 1024
 
@@ -44,22 +45,52 @@ _MIN_ROUND_TRIP_S = 0.001
 
 
 class GrowthBudget:
-    """What the windows of one session may grow by, in bytes, all streams together."""
+    """What the windows of one session may grow by, in bytes, all streams together.
 
-    __slots__ = ("free_bytes",)
+    Args:
+        memory: what all sessions of the process share; None without a bound.
+    """
 
-    def __init__(self, free_bytes: int = MAX_GROWTH_BYTES) -> None:
+    __slots__ = ("free_bytes", "memory")
+
+    def __init__(self, free_bytes: int = MAX_GROWTH_BYTES, memory: MemoryBudget | None = None) -> None:
         self.free_bytes = free_bytes
+        self.memory = memory
+
+    def has_room_for(self, initial_bytes: int) -> bool:
+        """Whether one more stream may open, with a window of ``initial_bytes``."""
+        return self.memory is None or self.memory.free_bytes >= initial_bytes
+
+    def largest_window(self) -> int:
+        """Return how large a window may be at present, in bytes."""
+        if self.memory is None:
+            return MAX_WINDOW_BYTES
+        return min(MAX_WINDOW_BYTES, self.memory.largest_window_bytes)
+
+    def open_window(self, initial_bytes: int) -> None:
+        """Count a new window."""
+        if self.memory is not None:
+            self.memory.take(initial_bytes)
+
+    def close_window(self, initial_bytes: int, grown_bytes: int) -> None:
+        """Count it no more."""
+        self.give_back(grown_bytes)
+        if self.memory is not None:
+            self.memory.give_back(initial_bytes)
 
     def take(self, wanted_bytes: int) -> int:
         """Take up to ``wanted_bytes``; return how many were to be had."""
         taken = min(wanted_bytes, self.free_bytes)
         self.free_bytes -= taken
+        if self.memory is not None:
+            self.memory.take(taken)
         return taken
 
     def give_back(self, taken_bytes: int) -> None:
         """Return what a stream had taken."""
         self.free_bytes += taken_bytes
+        if self.memory is not None:
+            self.memory.give_back(taken_bytes)
 
 
 class ReceiveWindow:
@@ -74,6 +105,7 @@ class ReceiveWindow:
         self._budget = budget
         self._consumed = 0  # consumed here and not yet given back as credit
         self._since_s = now
+        budget.open_window(initial_bytes)
 
     def receive(self, size: int) -> bool:
         """Note that ``size`` bytes arrived; return False when the peer had no credit for them."""
@@ -83,7 +115,8 @@ class ReceiveWindow:
     def consume(self, size: int, now: float, round_trip_s: float) -> int:
         """Note that ``size`` bytes were passed on; return the credit to send now, 0 for none yet.
 
-        Credit is collected until it is half a window: one CREDIT frame then serves many DATA frames.
+        Credit is collected until it is half a window: one CREDIT frame then serves many DATA frames.  While
+        a window is larger than there is memory for, it is granted less than was consumed, or nothing.
 
         Raises:
             LocalMisuse: more was passed on than had arrived.
@@ -94,11 +127,17 @@ class ReceiveWindow:
         if self._consumed * 2 < self.size:
             return 0
         credit, self._consumed = self._consumed, 0
+        largest = max(self._budget.largest_window(), self._initial)
         took_s = now - self._since_s
         round_trip_s = max(round_trip_s, _MIN_ROUND_TRIP_S)
-        if took_s < 2 * round_trip_s and self.size < MAX_WINDOW_BYTES:
+        if self.size > largest:  # others came meanwhile: what is not granted again is theirs
+            surplus = min(self.size - largest, credit)
+            self._budget.give_back(surplus)
+            self.size -= surplus
+            credit -= surplus
+        elif took_s < 2 * round_trip_s and self.size < largest:
             wanted = 8 * credit * round_trip_s / took_s if took_s > 0 else MAX_WINDOW_BYTES
-            size = min(int(wanted), _MAX_STEP * self.size, MAX_WINDOW_BYTES)
+            size = int(min(wanted, _MAX_STEP * self.size, largest))
             growth = self._budget.take(size - self.size)
             self.size += growth
             credit += growth
@@ -107,6 +146,6 @@ class ReceiveWindow:
         return credit
 
     def close(self) -> None:
-        """Return to the budget what the window had grown by."""
-        self._budget.give_back(self.size - self._initial)
+        """Return to the budgets what the window had of them.  Called once."""
+        self._budget.close_window(self._initial, self.size - self._initial)
         self.size = self._initial

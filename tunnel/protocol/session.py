@@ -27,6 +27,7 @@ from tunnel.protocol.frames import (
     FrameType,
 )
 from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake, FalseExitNode, Outgoing
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Grant, Refusal
 from tunnel.protocol.states import StreamEvent, StreamState
 from tunnel.protocol.stream import Stream, StreamSink
@@ -102,6 +103,7 @@ class Session:
             nothing.
         now: the time, in seconds on any clock that never goes back; likewise in every method.
         ping_interval_s: the exit node's interval; an agent takes over the one it is granted.
+        memory: what the windows of all sessions share; the handshake names its initial window.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Session:
         on_output: Callable[[], None],
         now: float,
         ping_interval_s: float = PING_INTERVAL_S,
+        memory: MemoryBudget | None = None,
     ) -> None:
         self.role = Role.AGENT if isinstance(handshake, AgentHandshake) else Role.EXIT_NODE
         self.state = SessionState.HANDSHAKE
@@ -120,7 +123,7 @@ class Session:
         self.ping_interval_s = ping_interval_s
         self.draining = False  # one of the two sides wants no new streams
         self.on_idle: Callable[[], None] | None = None  # called when the last stream is gone
-        self.growth = GrowthBudget()
+        self.growth = GrowthBudget(memory=memory)
         self._handshake = handshake
         self._handler = handler
         self._on_output = on_output
@@ -246,7 +249,7 @@ class Session:
         """Open a stream with an OPEN frame (role EXIT_NODE).
 
         Returns:
-            None when the peer's limit of streams is reached, or the link is far behind.
+            None when the peer's limit of streams is reached, the link is far behind or memory short.
 
         Raises:
             LocalMisuse: the session is not open or draining, or this is an agent's.
@@ -256,6 +259,8 @@ class Session:
         if len(payload) > MAX_HEAD_PAYLOAD_BYTES:
             raise LocalMisuse(f"a head of {len(payload)} bytes, limit {MAX_HEAD_PAYLOAD_BYTES}")
         if len(self._streams) >= self._max_streams or self._out_bytes > _MAX_BACKLOG_BYTES:
+            return None
+        if not self.growth.has_room_for(self._own_window):
             return None
         stream_id = self._newest_id % MAX_STREAM_ID + 1
         while stream_id in self._streams:  # only after 2^32 streams, where ids start again
@@ -349,8 +354,11 @@ class Session:
             raise ProtocolViolation(f"OPEN of stream {stream_id} after {self._newest_id}")
         if len(self._streams) >= self._max_streams:
             raise ProtocolViolation(f"more than {self._max_streams} streams")
+        has_room = self.growth.has_room_for(self._own_window)
         stream = self._add_stream(stream_id, now)
-        if self.draining:
+        if not has_room:
+            stream.reset(ResetCode.REFUSED_STREAM, "no memory for one more")
+        elif self.draining:
             stream.reset(ResetCode.REFUSED_STREAM, "draining")
         elif self._out_bytes > _MAX_BACKLOG_BYTES:
             stream.reset(ResetCode.REFUSED_STREAM, "the link is far behind")

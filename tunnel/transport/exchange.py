@@ -11,6 +11,7 @@ from tunnel.http.errors import BadMessage
 from tunnel.http.head import UNKNOWN_LENGTH, RequestHead
 from tunnel.http.wire import WireResponse, decode_head
 from tunnel.protocol.errors import ResetCode
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session
 from tunnel.protocol.stream import Stream
 
@@ -36,8 +37,9 @@ _FAULTS = {
 class VisitorExchange:
     """A stream's sink; it writes the answer to the visitor's connection."""
 
-    __slots__ = ("_connection", "_head", "_interim_count", "_is_chunked", "_is_request_complete", "_left",
-                 "_stream", "_withheld", "is_answered", "is_raw", "is_started", "keep_alive")  # fmt: skip
+    __slots__ = ("_connection", "_head", "_interim_count", "_is_chunked", "_is_request_complete",
+                 "_left", "_memory", "_stream", "_withheld",
+                 "is_answered", "is_raw", "is_started", "keep_alive")  # fmt: skip
 
     def __init__(self, connection: VisitorConnection, head: RequestHead) -> None:
         self._connection = connection
@@ -48,6 +50,7 @@ class VisitorExchange:
         self._is_chunked = False
         self._left = 0  # content bytes still to come, or UNKNOWN_LENGTH
         self._withheld = 0  # bytes whose credit waits until the visitor's socket has taken them
+        self._memory: MemoryBudget | None = None
         self.is_started = False  # the final head has been written
         self.is_answered = False  # the answer has been written whole
         self.is_raw = False  # after a 101
@@ -57,6 +60,7 @@ class VisitorExchange:
 
     def start(self, session: Session, payload: bytes, now: float) -> bool:
         """Open the stream; return False when the client takes no more of them."""
+        self._memory = session.growth.memory
         self._stream = session.open_stream(payload, self, now)
         return self._stream is not None
 
@@ -124,6 +128,8 @@ class VisitorExchange:
 
     def end_received(self) -> None:
         """The answer is complete."""
+        if self._memory is not None:  # the stream's window ends with it; what is unwritten does not
+            self._connection.count_unwritten(self._memory, self._withheld)
         if self.is_raw:
             self.is_answered = True
             self._connection.write_eof()

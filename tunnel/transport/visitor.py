@@ -23,6 +23,7 @@ from tunnel.http.forwarded import Networks, is_within, visitor_behind
 from tunnel.http.head import UNKNOWN_LENGTH, RequestHead, find_head_end, parse_request_head
 from tunnel.http.wire import encode_open
 from tunnel.limits import VisitorLimits
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session
 from tunnel.sources import source_of
 from tunnel.transport.exchange import VisitorExchange
@@ -52,6 +53,7 @@ class Edge(Protocol):
     limits: VisitorLimits
     is_draining: bool
     trusted_proxies: Networks
+    memory: MemoryBudget | None
 
     def find(self, host: bytes) -> tuple[Session, int] | Fault:
         """Return the session and the name's index there for a Host, or why there is none."""
@@ -95,6 +97,7 @@ class VisitorConnection(asyncio.Protocol):
         self._is_read_paused = False
         self._is_write_paused = False
         self._out: list[bytes] = []  # written in this turn of the event loop
+        self._unwritten: list[tuple[MemoryBudget, int]] = []  # of answers that are complete
         self.name = "?"
         self.deadline = float("inf")
 
@@ -103,6 +106,8 @@ class VisitorConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio: a visitor came."""
         self._transport = cast(asyncio.Transport, transport)
+        if self._edge.memory is not None:  # 64 KiB by themselves, which nobody would have counted
+            self._transport.set_write_buffer_limits(high=0)
         peer = transport.get_extra_info("peername")
         if peer:
             self._visitor_ip = peer[0].partition("%")[0]
@@ -137,6 +142,7 @@ class VisitorConnection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.cancel()
+        self._give_memory_back()
         self._edge.visitor_gone(self)
 
     def pause_writing(self) -> None:
@@ -146,6 +152,7 @@ class VisitorConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Called by asyncio: the visitor has read."""
         self._is_write_paused = False
+        self._give_memory_back()
         if self._exchange is not None:
             self._exchange.written()
         elif self._state is _State.HEAD and self._buffer:
@@ -181,8 +188,21 @@ class VisitorConnection(asyncio.Protocol):
             self._transport.write(out[0])
         else:
             self._transport.writelines(out)
-        if self._exchange is not None and not self._is_write_paused:
-            self._exchange.written()
+        if not self._is_write_paused:
+            self._give_memory_back()
+            if self._exchange is not None:
+                self._exchange.written()
+
+    def count_unwritten(self, memory: MemoryBudget, size: int) -> None:
+        """Count the last ``size`` bytes of an answer until the visitor's socket has taken them."""
+        if size:
+            memory.take(size)
+            self._unwritten.append((memory, size))
+
+    def _give_memory_back(self) -> None:
+        unwritten, self._unwritten = self._unwritten, []
+        for memory, size in unwritten:
+            memory.give_back(size)
 
     def write_eof(self) -> None:
         """End our direction (after a 101, or before a lingering close)."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.tunnel.cli.conftest import Run
 from tests.tunnel.unit.kit import assert_spanish
+from tunnel.cli.common import memory_size
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
 from tunnel.limits import ClientLimits, VisitorLimits
 
@@ -82,3 +83,28 @@ def test_the_page_tells_of_each_limit_with_its_default_and_of_no_other() -> None
         assert told.split()[0].replace(".", "") == f"{DEFAULTS[name]:g}".replace(".", "") or (
             name == "max-body-bytes" and told == "sin límite"
         ), name
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("8388608", 8 << 20), ("8M", 8 << 20), ("64m", 64 << 20), ("64MiB", 64 << 20), ("1G", 1 << 30)],
+)
+def test_a_size_of_memory_may_have_a_suffix(text: str, size: int) -> None:
+    assert memory_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "M", "1.5G", "-64M", "64T", "8388607", "8191K", "١٢٣٤٥٦٧٨٩", "64M4"]
+)
+def test_what_is_no_size_or_too_little_is_refused_in_spanish(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        memory_size(text)
+    assert_spanish(str(refused.value).replace(text, ""))
+    assert text in str(refused.value)
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_both_sides_take_a_memory_limit(run: Run, side: str) -> None:
+    outcome = run(side, "--memory-limit", "7M")
+    assert outcome.code == 2
+    assert "«7M» es muy poca memoria: el mínimo es 8M" in outcome.err
