@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import subprocess
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from support.school_class import ANOTHER_APP, EXPOSED, SIZE, results, school_class
 from support.whole_path import program
 
@@ -19,7 +21,7 @@ from labcheck.checking.diagnosis import CheckResult, Verdict
 from labcheck.grading.grade import Grade, Student, save
 from labcheck.grading.reports import text
 from labcheck.grading.reports.feedback import feedback
-from labcheck.grading.reports.files import file_name
+from labcheck.grading.reports.files import ReportError, file_name
 from labcheck.grading.reports.summary import ClassReport, State
 from labcheck.grading.reports.table import FORMULA_STARTS, as_csv, checks_table, csv_cell, grades_table
 from labcheck.grading.reports.workbook import as_workbook
@@ -133,6 +135,18 @@ def test_markup_in_what_a_machine_said_is_text_in_the_feedback() -> None:
     assert r"\<b\>otra\</b\> la recibió \| \`nonce-7f3a\`" in told
 
 
+@given(st.text(max_size=60))
+def test_any_words_are_seen_in_the_feedback_as_they_were_said(words: str) -> None:
+    grade = Grade(Student("a", f"x{words}"), "03", "ssh", (_failed(f"x{words}"),))
+    report = ClassReport("03", "", (grade,))
+    shown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    tokens = [inner for token in shown.parse(feedback(report, grade)) for inner in token.children or [token]]
+    assert {token.tag for token in tokens} - {""} == {"h1", "h2", "h3", "p", "strong", "ul", "li"}
+    assert not [token for token in tokens if token.type.startswith(("html", "link", "image", "code", "s_"))]
+    said = "".join(token.content for token in tokens if token.type in ("text", "text_special"))
+    assert said.count(text.clean(f"x{words}")) == 3
+
+
 # As tables
 
 
@@ -205,6 +219,12 @@ def test_no_cell_of_the_workbook_is_a_formula() -> None:
     cells = [cell for sheet in sheets(CLASS).values() for row in sheet.iter_rows() for cell in row]
     assert {cell.data_type for cell in cells} == {"s", "n"}
     assert "=HYPERLINK" in sheets(CLASS)["notas"]["B6"].value
+
+
+def test_without_openpyxl_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(ReportError, match=r"pip install 'tunelab\[calificar\]'.*--csv funciona sin él"):
+        as_workbook(CLASS)
 
 
 @given(st.text(max_size=60))
