@@ -24,8 +24,8 @@ _DEFAULT_FOLDER = Path("build/grabaciones")
 def main(argv: Sequence[str]) -> int:
     """Record a lab and return the exit code; `argv` is without the program's name."""
     try:
-        with Interruptions():
-            return _run(_build_parser().parse_args(list(argv)))
+        with Interruptions() as interruptions:
+            return _run(_build_parser().parse_args(list(argv)), interruptions)
     except SystemExit as end:  # argparse, after its help (0) or wrong usage (2)
         return end.code if isinstance(end.code, int) else WRONG_USAGE
     except KeyboardInterrupt:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, interruptions: Interruptions) -> int:
     console, complaints = Console(sys.stdout), Console(sys.stderr)
     try:
         lab = find_lab(options.lab)
@@ -50,10 +50,13 @@ def _run(options: argparse.Namespace) -> int:
     if Mode.LOCAL.value not in lab.modes:
         complaints.failed(f"El laboratorio {lab.number} no tiene modo local, y solo se graba ese.")
         return WRONG_USAGE
-    return _record(lab, options.salida or _DEFAULT_FOLDER / lab.number, console, complaints)
+    folder = options.salida or _DEFAULT_FOLDER / lab.number
+    return _record(lab, folder, console, complaints, interruptions)
 
 
-def _record(lab: Lab, folder: Path, console: Console, complaints: Console) -> int:
+def _record(
+    lab: Lab, folder: Path, console: Console, complaints: Console, interruptions: Interruptions
+) -> int:
     # A terminal is needed to import it.
     from labcheck.recording.cast import asciicast
     from labcheck.recording.page import page
@@ -68,7 +71,7 @@ def _record(lab: Lab, folder: Path, console: Console, complaints: Console) -> in
 
     recorded_at = int(time.time())
     try:
-        shots = record(lab, tell)
+        shots = record(lab, tell, interruptions)
     except (PlaceError, FileNotFoundError) as error:
         complaints.failed(str(error))
         return ENVIRONMENT_FAILED

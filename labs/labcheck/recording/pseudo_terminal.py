@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labcheck.interruptions import Interruptions
+
 COLUMNS, ROWS = 100, 24
 # The slowest step takes seconds; one that waits for an answer that nobody gives is ended here.
 TIME_LIMIT_S = 300.0
@@ -43,38 +45,41 @@ class Performance:
 
 
 def perform(
-    argv: Sequence[str], folder: Path, environment: Mapping[str, str], time_limit_s: float = TIME_LIMIT_S
+    argv: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    interruptions: Interruptions,
+    time_limit_s: float = TIME_LIMIT_S,
 ) -> Performance:
     """Run a command on a terminal of `COLUMNS` by `ROWS`, with nobody at its keyboard.
 
     What it leaves running is left; interrupted, or out of time, the command is ended with all it started.
     """
     screen, terminal = os.openpty()
-    try:
-        termios.tcsetwinsize(terminal, (ROWS, COLUMNS))
-        # A session of its own: a Ctrl-C at our terminal reaches us alone, and we end it in our own way.
-        process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,
-        )
-    except BaseException:
-        os.close(screen)
-        raise
-    finally:
-        os.close(terminal)
+    process: subprocess.Popen[bytes] | None = None
     has_ended = False
     try:
+        termios.tcsetwinsize(terminal, (ROWS, COLUMNS))
+        with interruptions.held():
+            # A session of its own: a Ctrl-C at our terminal reaches us alone, and we end it in our own way.
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=terminal,
+                stderr=terminal,
+                start_new_session=True,
+            )
+            os.close(terminal)
         pieces, has_ended = _read(screen, process, time.monotonic(), time_limit_s)
+        return Performance(tuple(_lines(pieces)), process.wait() if has_ended else None)
     finally:
         os.close(screen)
-        if not has_ended:
+        if process is None:
+            os.close(terminal)
+        elif not has_ended:
             _end(process)
-    return Performance(tuple(_lines(pieces)), process.wait() if has_ended else None)
 
 
 def _read(

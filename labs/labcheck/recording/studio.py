@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from labcheck.catalog import Lab
 from labcheck.children import find_program
+from labcheck.interruptions import Interruptions
 from labcheck.recording.privacy import Disguise, environment_in, scratch_home, secrets_in, tells_a_secret
 from labcheck.recording.pseudo_terminal import Line, Performance, perform
 from labcheck.recording.screenplay import Scene, screenplay
@@ -29,7 +30,7 @@ class Shot:
     performance: Performance
 
 
-def record(lab: Lab, tell: Callable[[int, int, Scene], None]) -> list[Shot]:
+def record(lab: Lab, tell: Callable[[int, int, Scene], None], interruptions: Interruptions) -> list[Shot]:
     """Run a lab's scenes on loopback, in a home of their own, and return what came of each.
 
     `tell` is called before each, with its number and how many there are. Nothing is left running and nothing
@@ -48,16 +49,17 @@ def record(lab: Lab, tell: Callable[[int, int, Scene], None]) -> list[Shot]:
         try:
             for number, scene in enumerate(scenes, 1):
                 tell(number, len(scenes), scene)
-                performance = _disguised(perform(scene.argv, scene.folder, environment), disguise)
-                _require_success(scene, performance, is_first=number == 1)
+                performance = _disguised(
+                    perform(scene.argv, scene.folder, environment, interruptions), disguise
+                )
                 secrets |= secrets_in(home)
+                if tells_a_secret(performance.text, secrets):
+                    raise RecordingError(f"«{scene.command}» mostró un secreto: no se guardó nada.")
+                _require_success(scene, performance, is_first=number == 1)
                 shots.append(Shot(scene, performance))
         finally:
             if len(shots) < len(scenes):
                 _clean_up(lab, environment)
-    for shot in shots:
-        if tells_a_secret(shot.performance.text, secrets):
-            raise RecordingError(f"«{shot.scene.command}» mostró un secreto: no se guardó nada.")
     return shots
 
 
