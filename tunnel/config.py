@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tunnel.http.forwarded import Networks
+from tunnel.http.rules import ServiceRules
 from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.port_ranges import NO_PORT, PortRanges
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
@@ -36,11 +37,11 @@ __all__ = [
     "TlsFiles",
     "Upstream",
     "is_domain_name",
+    "is_host",
     "parse_control_url",
     "parse_network",
     "parse_pin",
     "parse_san",
-    "parse_tcp_upstreams",
     "parse_upstreams",
 ]
 
@@ -173,6 +174,13 @@ class Upstream:
     host: str
     port: int
     is_tls: bool = False
+    rules: ServiceRules | None = None
+
+    @property
+    def authority(self) -> str:
+        """Its host and port, as a Host field has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.is_tls else 80) else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -275,7 +283,7 @@ def parse_control_url(text: str) -> ControlAddress:
     if parts.username is not None or parts.query or parts.fragment or parts.path not in ("", "/"):
         raise ConfigError(f"en la URL «{text}» sobra algo: solo lleva esquema, dirección y puerto. {hint}")
     host = parts.hostname
-    if not _is_host(host) or host in ("dirección", "direccion"):
+    if not is_host(host) or host in ("dirección", "direccion"):
         raise ConfigError(f"«{host}» no es la dirección de una máquina. {hint}")
     port = CONTROL_PORT if port is None else port
     if not port:
@@ -374,46 +382,10 @@ def _parse_upstream(text: str) -> Upstream:
             f"en la dirección «{url}» sobra algo: la ruta la pone cada visitante; --upstream solo lleva "
             f"esquema, equipo y puerto. {example}"
         )
-    if not _is_host(parts.hostname):
+    if not is_host(parts.hostname):
         raise ConfigError(f"«{parts.hostname}» no es la dirección de una máquina. {example}")
     is_tls = parts.scheme == "https"
     return Upstream(name, parts.hostname, port or (443 if is_tls else 80), is_tls)
-
-
-def parse_tcp_upstreams(values: list[str]) -> tuple[TcpUpstream, ...]:
-    """Parse every ``--tcp``: ``PORT=HOST:PORT``, or ``PORT`` for the same one on this machine.
-
-    Raises:
-        ConfigError: naming the part that is wrong.
-    """
-    services = tuple(_parse_tcp_upstream(part.strip()) for value in values for part in value.split(","))
-    ports = [service.exit_port for service in services]
-    for port in ports:
-        if ports.count(port) > 1:
-            raise ConfigError(f"hay dos --tcp para el puerto {port}: cada puerto lleva a un solo servicio.")
-    if len(ports) > MAX_PORTS:
-        raise ConfigError(f"son demasiados puertos ({len(ports)}) para un solo cliente: caben {MAX_PORTS}.")
-    return services
-
-
-def _parse_tcp_upstream(text: str) -> TcpUpstream:
-    example = "Ejemplo: --tcp 5432=localhost:5432"
-    port, separator, target = text.partition("=")
-    if not separator:
-        target = f"localhost:{port}"
-    if "://" in target:
-        raise ConfigError(f"en «{text}» sobra el esquema: --tcp lleva equipo y puerto. {example}")
-    try:
-        parts = urlsplit(f"//{target.strip()}")
-        host, target_port = parts.hostname, parts.port
-    except ValueError:
-        host = target_port = None
-    if not host or not target_port or parts.path or parts.username is not None or not _is_host(host):
-        raise ConfigError(f"«{text}» no es un servicio TCP: le falta, o le sobra, algo. {example}")
-    port = port.strip()
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-        raise ConfigError(f"«{port}» no es un puerto del nodo de salida (de 1 a 65535). {example}")
-    return TcpUpstream(int(port), host, target_port)
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:
@@ -438,7 +410,8 @@ def is_domain_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
+    """Whether ``host`` can be the address or the name of a machine."""
     if ":" in host:
         try:
             IPv6Address(host)

@@ -32,6 +32,7 @@ DOCUMENTS = [
     "docs/informes.md",
     "docs/diagnostico.md",
     "docs/grabaciones.md",
+    "docs/cabeceras.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

@@ -18,7 +18,6 @@ from tunnel.config import (
     ProxyProtocol,
     parse_control_url,
     parse_pin,
-    parse_tcp_upstreams,
     parse_upstreams,
 )
 from tunnel.connection import Connection, load_connection
@@ -27,6 +26,7 @@ from tunnel.protocol.memory import MemoryBudget
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
 from tunnel.trust import SYSTEM_TRUST, CaFile
+from tunnel.upstream_options import parse_tcp_upstreams, with_header_rules
 
 __all__ = ["add_parser", "add_target_options", "read_connections", "words_of_detail", "words_of_refusal"]
 
@@ -63,6 +63,23 @@ def add_parser(commands: Subparsers) -> None:
         help="con --tcp: dice al servicio quién es el visitante, con el protocolo PROXY de HAProxy; el "
         "servicio debe esperarlo",
     )
+    parser.add_argument(
+        "--host-header",
+        metavar="VALOR",
+        action="append",
+        default=[],
+        help="el nombre (Host) que ve el servicio: preserve, el del visitante (por omisión); rewrite, el del "
+        "servicio; u otro. Con NOMBRE= antes, solo para ese --upstream",
+    )
+    for direction, which in (("request", "de las peticiones"), ("response", "de las respuestas")):
+        parser.add_argument(
+            f"--{direction}-header",
+            metavar="REGLA",
+            action="append",
+            default=[],
+            help=f"cambia las cabeceras {which}: 'X-Env: clase' la pone, '+X-Env: b' la agrega y '-X-Env' la "
+            "quita; varias. Con NOMBRE= antes, solo para ese --upstream",
+        )
     parser.add_argument(
         "--upstream-timeout",
         metavar="SEGUNDOS",
@@ -132,7 +149,12 @@ def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig
     return ClientConfig(
         address=connection.address,
         token=connection.token,
-        upstreams=parse_upstreams(options.upstream) if options.upstream else (),
+        upstreams=with_header_rules(
+            parse_upstreams(options.upstream) if options.upstream else (),
+            options.request_header,
+            options.response_header,
+            options.host_header,
+        ),
         tcp=parse_tcp_upstreams(options.tcp) if options.tcp else (),
         proxy_protocol=ProxyProtocol(options.proxy_protocol),
         upstream_timeout_s=options.upstream_timeout,

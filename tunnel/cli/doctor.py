@@ -9,12 +9,13 @@ import json
 
 from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option
-from tunnel.config import ConfigError, parse_tcp_upstreams, parse_upstreams
+from tunnel.config import ConfigError, parse_upstreams
 from tunnel.connection import Connection
 from tunnel.doctor.findings import Finding, Verdict
 from tunnel.doctor.hops import Words, examine
 from tunnel.transport.tls import Dialler
 from tunnel.trust import CaFile, Trust
+from tunnel.upstream_options import parse_tcp_upstreams
 
 __all__ = ["add_parser"]
 

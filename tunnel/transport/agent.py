@@ -9,6 +9,7 @@ from tunnel.http.body import LAST_CHUNK, encode_chunk
 from tunnel.http.errors import BadMessage
 from tunnel.http.fields import response_fields
 from tunnel.http.head import NO_CONTENT, UNKNOWN_LENGTH, ResponseHead
+from tunnel.http.rules import ServiceRules
 from tunnel.http.wire import OpenHead, decode_open, encode_head
 from tunnel.protocol.errors import ResetCode
 from tunnel.protocol.stream import Stream
@@ -98,7 +99,7 @@ class AgentExchange:
     """A stream's sink and an upstream connection's receiver at once."""
 
     __slots__ = ("_connection", "_early", "_is_answered", "_is_ended", "_is_final", "_is_over", "_left",
-                 "_method", "_owner", "_stream", "_withheld", "deadline")  # fmt: skip
+                 "_method", "_owner", "_rules", "_stream", "_withheld", "deadline")  # fmt: skip
 
     def __init__(self, owner: AgentExchanges, stream: Stream) -> None:
         self._owner = owner
@@ -106,6 +107,7 @@ class AgentExchange:
         self._connection: UpstreamConnection | None = None
         self._early: list[bytes] = []  # the request's bytes while the connection is being made
         self._method = b""
+        self._rules: ServiceRules | None = None
         self._left = 0  # content bytes still to come, UNKNOWN_LENGTH or NO_CONTENT
         self._is_ended = False  # the request is complete
         self._is_answered = False  # the answer is complete, though it may still wait for credit
@@ -124,7 +126,9 @@ class AgentExchange:
             framing = b"Transfer-Encoding: chunked\r\n"
         elif head.method in _METHODS_WITH_CONTENT:
             framing = b"Content-Length: 0\r\n"
-        data = head.lines.replace(b"\r\n", b" HTTP/1.1\r\n", 1) + framing + b"\r\n"
+        self._rules = pool.upstream.rules
+        lines = head.lines if self._rules is None else self._rules.of_request(head.lines)
+        data = lines.replace(b"\r\n", b" HTTP/1.1\r\n", 1) + framing + b"\r\n"
         self._set_deadline()
         connection = pool.take()
         if connection is None:
@@ -216,7 +220,10 @@ class AgentExchange:
                 self._left = NO_CONTENT
         else:
             self._set_deadline()
-        self._stream.send_head(encode_head(head, response_fields(head)))
+        fields = response_fields(head)
+        if self._rules is not None and self._is_final:
+            fields = self._rules.response.apply(fields)
+        self._stream.send_head(encode_head(head, fields))
 
     def response_content(self, content: bytes) -> None:
         """Some of the answer's content."""
