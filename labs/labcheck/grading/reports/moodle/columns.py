@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from labcheck.grading.reports.files import ReportError
 from labcheck.grading.reports.moodle.headers import KNOWN, Column, normal
 from labcheck.grading.reports.moodle.sheet import Sheet
+from labcheck.grading.reports.text import clean
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
@@ -97,7 +98,7 @@ def _told(sheet: Sheet, said: str, option: str) -> int:
         return named[0]
     if not named and said.isascii() and said.isdigit() and 1 <= int(said) <= len(sheet.headers):
         return int(said) - 1
-    headers = ", ".join(f"{number} «{header}»" for number, header in enumerate(sheet.headers, 1))
+    headers = ", ".join(f"{number} «{clean(header)}»" for number, header in enumerate(sheet.headers, 1))
     raise ReportError(f"no tiene una columna «{said}» ({option}). Tiene: {headers}.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labcheck.grading.reports.files import ReportError
+from labcheck.grading.reports.text import clean
 
 DELIMITERS = (",", ";", "\t")  # Moodle exports with commas; Excel in Spanish saves with semicolons
 QUOTE = '"'
@@ -160,5 +161,7 @@ def _cell(text: str, place: int, delimiter: str) -> tuple[int, str]:
         value.append(QUOTE)
     place = closing + 1
     if place < len(text) and text[place] not in (delimiter, "\r", "\n"):
-        raise ReportError(f"tiene texto después de unas comillas que cierran: «{text[place : place + 20]}».")
+        raise ReportError(
+            f"tiene texto después de unas comillas que cierran: «{clean(text[place : place + 20])}»."
+        )
     return place, "".join(value)

@@ -133,7 +133,7 @@ def _maximum(row: Row, columns: Columns) -> str:
     text = f"{told:f}" if told is not None or columns.maximum is None else row.cells[columns.maximum].value
     if not read_number(text):
         raise ReportError(
-            f"en la línea {row.line} la calificación máxima es «{text}», y no un número. "
+            f"en la línea {row.line} la calificación máxima es «{clean(text)}», y no un número. "
             "Si la tarea usa una escala, la nota se pone a mano."
         )
     return text.strip()
