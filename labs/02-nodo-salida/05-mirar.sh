@@ -2,6 +2,8 @@
 # Paso 5. El nodo creado: dónde está, qué lleva costado, qué responde, y su archivo de conexión.
 source "$(dirname "$0")/../pasos.sh"
 
+# En la nube la dirección se conoce al crear el nodo.
+[[ $MODO != nube ]] || REMOTE=$(tunnel exit-node show nodo-lab-02 --solo remote)
 ver tunnel exit-node list
 ver tunnel exit-node cost nodo-lab-02
 ver curl --silent -o /dev/null -w '%{http_code}\n' "http://$REMOTE"

@@ -17,7 +17,7 @@ from pathlib import Path
 import cloud_lane
 import podman_lane
 import pytest
-from place import missing
+from place import ROOT, missing
 from support.requirements import refuse
 
 BIN = Path(sys.executable).parent
@@ -183,13 +183,17 @@ def lab(place: cloud_lane.CloudPlace, *words: str, check: bool = True) -> subpro
     return place.run(str(BIN / "lab"), *words, check=check, timeout_s=300, env=own)
 
 
-def reviewed(place: cloud_lane.CloudPlace, number: str) -> tuple[int, list[str]]:
-    """Review a lab; return the exit code, and the checks that did not pass."""
+def reviewed(place: cloud_lane.CloudPlace, number: str) -> tuple[int, dict[str, str]]:
+    """Review a lab; return the exit code, and the checks that did not pass with their diagnoses."""
     done = lab(place, "revisar", number, "--json", check=False)
     events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     results = [event for event in events if event["event"] == "result"]
     assert results, done.stdout
-    return done.returncode, [result["check"] for result in results if result["verdict"] != "aprobado"]
+    return done.returncode, {
+        result["check"]: result.get("diagnosis", {}).get("code") or result.get("reason", "")
+        for result in results
+        if result["verdict"] != "aprobado"
+    }
 
 
 def test_labs_00_and_02_are_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlace) -> None:
@@ -197,7 +201,11 @@ def test_labs_00_and_02_are_done_in_the_cloud_with_no_account(place: cloud_lane.
         lab(place, "iniciar", number, "--modo", "nube")
         assert reviewed(place, number)[0] == 1
         lab(place, "resolver", number)
-        assert reviewed(place, number) == (0, []), number
+        assert reviewed(place, number) == (0, {}), number
+        if number == "02":
+            steps = str(ROOT / "labs" / "02-nodo-salida" / "05-mirar.sh")
+            path = f"{BIN}{os.pathsep}{place.environment()['PATH']}"
+            assert "\n503\n" in place.run("bash", steps, env={"PATH": path}).stdout
         assert "No quedó nada" in lab(place, "terminar", number).stdout
     assert_nothing_left(place)
 
@@ -210,7 +218,7 @@ def test_lab_03_is_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlac
     assert reviewed(place, "03")[0] == 1
     own = {"CONEXION": str(connection), "PATH": f"{BIN}{os.pathsep}{place.environment()['PATH']}"}
     place.run(str(BIN / "lab"), "resolver", "03", env=own)
-    assert reviewed(place, "03") == (0, [])
+    assert reviewed(place, "03") == (0, {})
     assert "No quedó nada" in lab(place, "terminar", "03").stdout
     tunnel(place, "delete", "nodo-lab-03", "--si")
     assert_nothing_left(place)

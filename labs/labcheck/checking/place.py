@@ -12,7 +12,7 @@ from labcheck.checking.diagnosis import CouldNotCheckError
 from labcheck.checking.scene import Scene, seeded_nonces
 from labcheck.checking.through_host import ThroughHost
 from labcheck.modes import Mode
-from labcheck.proof import PATIENCE_S, Proof, session_for
+from labcheck.proof import PATIENCE_S, Outcome, Proof, session_for
 
 # An application on the same machine answers in milliseconds; an emulated machine may need seconds.
 ANSWER_TIMEOUT_S = 8.0
@@ -90,6 +90,13 @@ class Place:
         session = self.session_for(url)
         options.setdefault("timeout", (CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S))
         return session.request(method, url, allow_redirects=False, **options)
+
+    def read_local(self) -> Outcome:
+        """GET the tasks from the application; nobody need know where the public side is."""
+        session = self.session_for(self.local_url)
+        timeouts = (CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S)
+        asked = Proof(self.local_url, self.local_url, timeout_s=timeouts, sessions=(session, session))
+        return asked.read_local()
 
     def proof(self, *, patience_s: float = PATIENCE_S, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Proof:
         """Return a new proof, with a nonce of its own."""

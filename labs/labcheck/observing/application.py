@@ -12,7 +12,7 @@ from labcheck.observing.machine import Machine
 def find_app(place: Place) -> Diagnosis | None:
     """Return None when the to-do API answers at the local address."""
     url = place.local_url
-    outcome = place.proof().read_local()
+    outcome = place.read_local()
     if outcome.fault is None:
         return None
     expected = f"la lista de tareas en {url}"
