@@ -2,11 +2,14 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.load import Load
 from support.storm import Fault, FaultKind, Storm
 from support.tunnel_kit import Starter
+from support.tunnel_process import Client, TunnelProcess
 from support.wire import Broken, Wire, eventually, response
 
 QUICK_PINGS = "--ping-interval=0.4"
@@ -46,6 +49,27 @@ def test_in_a_storm_every_request_is_answered_right_or_fails_visibly(start: Star
     load.check()
 
 
+@pytest.mark.timeout(120)
+def test_over_tls_a_bit_that_turns_ends_the_link_and_no_wrong_answer_passes(
+    start: Starter, tmp_path: Path
+) -> None:
+    backend = start.backend()
+    server = start.server(QUICK_PINGS, "--auto-tls", f"--state-dir={tmp_path}")
+    storm = Corruption(7)
+    relay = start.relay(server.control_port, storm=storm)
+    client = EncryptedClient(start, relay.port, backend.url, tmp_path / "ca.pem")
+    load = Load(backend, server.port, max_bytes=MAX_BYTES, think_s=0.005)
+    with load.running():
+        eventually(lambda: len(storm.faults) > 10, "ten links were corrupted", 60.0)
+        storm.calm()
+        relay.cut()
+        served = load.served
+        eventually(lambda: load.served > served + 50, "the tunnel serves again", 30.0)
+    assert client.process.poll() is None
+    assert client.count("disconnected") >= 10
+    load.check()
+
+
 def test_a_half_open_link_frees_its_name_for_the_client_that_comes_back(start: Starter) -> None:
     """Neither side is told; both notice, and the client has its name back as soon as it calls again."""
     backend, server = start.backend(), start.server(QUICK_PINGS)
@@ -75,6 +99,36 @@ def test_a_link_that_ends_in_one_direction_and_is_not_read_in_the_other_is_given
     assert set(outcomes) <= {"200", "link-lost", "no-client", "Broken"}, outcomes
     assert set(outcomes) != {"200"}, "the link held"
     client.wait_until_connected(2)
+
+
+class Corruption(Storm):
+    """One bit of each connection turns, in one direction or the other, after the handshakes."""
+
+    def next_fault(self) -> Fault | None:
+        """Return what is to happen to the next connection."""
+        fault = super().next_fault()
+        if fault is None:
+            return None
+        number = len(self.faults)
+        return replace(
+            fault, kind=FaultKind.CORRUPT, to_target=number % 2 == 0, after_bytes=20_000 + number * 30_011
+        )
+
+
+class EncryptedClient(Client):
+    """An agent whose link is encrypted, and passes through a relay."""
+
+    def __init__(self, start: Starter, port: int, upstream: str, ca_file: Path) -> None:
+        TunnelProcess.__init__(
+            self,
+            "client",
+            "--json",
+            f"--upstream={upstream}",
+            f"--url=wss://localhost:{port}",
+            f"--token-file={start.token_file}",
+            f"--ca-file={ca_file}",
+        )
+        start.processes.append(self)
 
 
 class OneFault(Storm):
