@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from labcheck.checking.diagnosis import CheckResult, Diagnosis, Verdict
 from labcheck.grading.grade import Finding, Grade, Override, Student
+from labcheck.grading.lateness import Due
 
 DUE = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
 SIZE = 60
@@ -122,10 +123,7 @@ def _grade(number: int) -> Grade:
                 whole, results=(), handed_in_at=None, fault="No se pudo entrar a su máquina: nadie responde."
             )
         case 6:
-            late = Finding("late", "Entregó 2 días después del plazo.")
-            return replace(
-                whole, penalty=Decimal("0.2"), findings=(late,), handed_in_at=DUE + timedelta(days=2)
-            )
+            return Due(DUE, Decimal("0.1")).applied(replace(whole, handed_in_at=DUE + timedelta(days=2)))
         case 7:
             last = whole.results[-1]
             unseen_last = replace(
@@ -134,7 +132,8 @@ def _grade(number: int) -> Grade:
                 reason="El nodo de salida se apagó.",
                 advice="Repita la revisión.",
             )
-            return replace(whole, results=(*whole.results[:-1], unseen_last))
+            incomplete = Finding("incomplete", "2 puntos no se pudieron comprobar: califique otra vez.")
+            return replace(whole, results=(*whole.results[:-1], unseen_last), findings=(incomplete,))
         case 8 if number in (8, 38):
             copied = Finding("copied", "La entrega es la de 2026001, con otro nombre.", voids=True)
             return replace(whole, source="entrega", findings=(copied,))

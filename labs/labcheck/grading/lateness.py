@@ -28,7 +28,8 @@ class Due:
         days = ceil(late / _DAY)
         penalty = min(Decimal(1), self.per_day * days)
         said = "un día" if days == 1 else f"{days} días"
-        text = f"Llegó {said} tarde (venció el {self.at:%Y-%m-%d %H:%M}): se descuenta {penalty * 100:f} %."
+        taken = (penalty * 100).normalize()
+        text = f"Llegó {said} tarde (venció el {self.at:%Y-%m-%d %H:%M}): se descuenta {taken:f} %."
         return replace(grade, penalty=penalty, findings=(*findings, Finding(LATE, text)))
 
 

@@ -100,7 +100,7 @@ def test_the_score_has_the_penalty_and_the_override_that_the_tests_do_not() -> N
     late, by_hand = scope("2026006"), scope("2026009")
     assert (late["score"], sum(test["score"] for test in late["tests"])) == (8.0, 10)
     assert (by_hand["score"], sum(test["score"] for test in by_hand["tests"])) == (9.0, 2)
-    assert "se le quita el 20 %" in late["output"]
+    assert "se descuenta 20 %" in late["output"]
     assert "Mostró en clase que le funciona." in by_hand["output"]
     assert "Mostró en clase que le funciona." in prairielearn_results(CLASS, BY_CODE["2026009"])["message"]
 

@@ -116,13 +116,14 @@ def test_feedback_says_that_what_could_not_be_checked_cost_nothing() -> None:
     told = feedback(CLASS, BY_CODE["2026007"])
     assert "**Nota: 100 de 100** (8 de 8 puntos" in told
     assert "2 puntos no se pudieron comprobar: no cuentan ni a favor ni en contra" in told
+    assert told.count("puntos no se pudieron") == 1
     assert "no le cuesta nada: El nodo de salida se apagó. Repita la revisión." in told
 
 
 def test_feedback_tells_the_penalty_the_override_with_its_reason_and_what_voids() -> None:
     late, by_hand, copied = (feedback(CLASS, BY_CODE[f"20260{n:02d}"]) for n in (6, 9, 8))
-    assert "Entregó 2 días después del plazo." in late
-    assert "a la nota se le quita el 20 %" in late
+    assert "- Llegó 2 días tarde (venció el 2026-11-20 23:59): se descuenta 20 %.\n" in late
+    assert late.count("20 %") == 1
     assert "por prof. \\<Vera\\> (2026-11-20 23:59 UTC): Mostró en clase que le funciona." in by_hand
     assert "Según las comprobaciones sería 20." in by_hand
     assert "La entrega es la de 2026001" in copied
@@ -145,6 +146,11 @@ def test_any_words_are_seen_in_the_feedback_as_they_were_said(words: str) -> Non
     assert not [token for token in tokens if token.type.startswith(("html", "link", "image", "code", "s_"))]
     said = "".join(token.content for token in tokens if token.type in ("text", "text_special"))
     assert said.count(text.clean(f"x{words}")) == 3
+
+
+def test_a_penalty_that_no_finding_tells_of_is_told() -> None:
+    told = feedback(CLASS, replace(BY_CODE["2026000"], penalty=Decimal("0.125")))
+    assert "- Entregado tarde: a la nota se le quita el 12,5 %." in told
 
 
 # As tables

@@ -5,9 +5,13 @@ from decimal import Decimal
 
 from labcheck.checking.diagnosis import CheckResult, Verdict
 from labcheck.grading.grade import Grade
-from labcheck.grading.reports.text import clean, counted, number, percent, rounded, when
+from labcheck.grading.lateness import LATE
+from labcheck.grading.reports.text import clean, counted, number, rounded, when
 
 MARKS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.SKIPPED: "·", Verdict.UNCHECKED: "?"}
+
+# The finding that tells whoever grades to do it again; a reader is told here what it means for the grade.
+_INCOMPLETE = "incomplete"
 
 
 def pending_reason(grade: Grade) -> str:
@@ -38,9 +42,10 @@ def remarks(grade: Grade, top: Decimal) -> tuple[str, ...]:
     said += [clean(finding.text) for finding in grade.findings if finding.voids]
     if grade.is_void and override is None:
         said.append("Por eso no cuenta ningún punto.")
-    said += [clean(finding.text) for finding in grade.findings if not finding.voids]
-    if grade.penalty:
-        said.append(f"Entregado tarde: a la nota se le quita el {percent(grade.penalty)}.")
+    others = [finding for finding in grade.findings if not finding.voids and finding.code != _INCOMPLETE]
+    said += [clean(finding.text) for finding in others]
+    if grade.penalty and not any(finding.code == LATE for finding in others):  # which tells by how much
+        said.append(f"Entregado tarde: a la nota se le quita el {number(grade.penalty * 100)} %.")
     if grade.unchecked_points and not grade.is_pending:
         points = counted(grade.unchecked_points, "punto no se pudo", "puntos no se pudieron")
         said.append(f"{points} comprobar: no cuentan ni a favor ni en contra.")

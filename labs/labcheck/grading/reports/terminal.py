@@ -71,7 +71,7 @@ def _why(grade: Grade) -> str:
         return _shortened(voids[0], MAX_NOTE)
     why = [clean(result.title) for result in grade.results if result.verdict is Verdict.FAILED]
     if grade.penalty:
-        why.insert(0, f"tarde, {percent(grade.penalty)} menos")
+        why.insert(0, f"tarde, {number(grade.penalty * 100)} % menos")
     more = f" (y {len(why) - 1} más)" if len(why) > 1 else ""
     return _shortened(why[0], MAX_NOTE - len(more)) + more if why else ""
 
