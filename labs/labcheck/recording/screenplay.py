@@ -38,11 +38,13 @@ def screenplay(lab: Lab) -> list[Scene]:
     """Return a lab's scenes: its preparation, each numbered step, its review and its cleanup.
 
     Raises:
-        FileNotFoundError: there is no bash, or no guide.
+        FileNotFoundError: there is no bash, or no guide; the text is Spanish.
     """
     bash = shutil.which("bash")
     if bash is None:
-        raise FileNotFoundError("bash")
+        raise FileNotFoundError("Hace falta bash para los pasos del laboratorio.")
+    if not lab.guide.is_file():
+        raise FileNotFoundError(f"Al laboratorio {lab.number} le falta su guía, {lab.guide}.")
     guide = lab.guide.read_text(encoding="utf-8")
     project = lab.folder.parent.parent
 

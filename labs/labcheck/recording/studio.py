@@ -1,5 +1,6 @@
 """The whole run of a lab: prepare, every step, review, clean up, whatever happens."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from labcheck.recording.pseudo_terminal import Line, Performance, perform
 from labcheck.recording.screenplay import Scene, screenplay
 
 _CLEANUP_LIMIT_S = 60.0
+# Colours, and what a bar takes back: a complaint may go to a file.
+_CODES = re.compile(r"\x1b\[[0-9;]*[mK]|\r")
 
 
 class RecordingError(Exception):
@@ -71,7 +74,7 @@ def _disguised(performance: Performance, disguise: Disguise) -> Performance:
 def _require_success(scene: Scene, performance: Performance, *, is_first: bool) -> None:
     if performance.code == 0:
         return
-    told = "".join(f"\n    {line}" for line in performance.text.replace("\r", "").splitlines())
+    told = "".join(f"\n    {line}" for line in _CODES.sub("", performance.text).splitlines())
     if is_first:
         raise PlaceError(f"El laboratorio no se puede empezar aquí:{told}")
     what = "no terminó a tiempo" if performance.code is None else f"terminó con {performance.code}"
@@ -80,12 +83,19 @@ def _require_success(scene: Scene, performance: Performance, *, is_first: bool) 
 
 def _clean_up(lab: Lab, environment: dict[str, str]) -> None:
     """End what the steps left running; what cannot be ended the command itself names on the terminal."""
-    subprocess.run(
-        [find_program("lab"), "terminar", lab.number],
-        cwd=lab.folder.parent.parent,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        timeout=_CLEANUP_LIMIT_S,
-        check=False,
-    )
+    try:
+        subprocess.run(
+            [find_program("lab"), "terminar", lab.number],
+            cwd=lab.folder.parent.parent,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=_CLEANUP_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        ports = ", ".join(map(str, lab.ports)) or "ninguno"
+        raise RecordingError(
+            f"La limpieza no terminó en {_CLEANUP_LIMIT_S:.0f} s, y algo puede haber quedado en marcha. "
+            f"Mire los puertos del laboratorio: {ports}."
+        ) from error

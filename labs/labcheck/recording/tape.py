@@ -21,7 +21,7 @@ IDLE_LIMIT_S = 2.0
 CUE_COLUMNS, CUE_LINES = 42, 2
 READING_CHARACTERS_S = 15.0
 SHORTEST_CUE_S = 1.6
-# Before a further command of the same step, for what is on the screen.
+# For what is on the screen, before another command.
 PAUSE_S, PAUSE_PER_LINE_S, LONGEST_PAUSE_S = 0.8, 0.12, 4.0
 # Not after the label of what follows: «Paso 2.», «Predicción.».
 _SENTENCE_END = re.compile(r"(?<!^Predicción\.)(?<!^Paso \d\.)(?<=[.:;?!»)])\s+(?=[¿¡«(]?[A-ZÁÉÍÓÚÑ0-9])")
@@ -68,10 +68,11 @@ def lay_out(title: str, shots: Sequence[Shot]) -> Tape:
         _show(tape, "\r\n" + PROMPT if tape.outputs else PROMPT)
         _say(tape, [scene.title, *scene.before])
         _show(tape, scene.command + "\r\n")
-        _play(tape, shot.performance.lines)
+        unread = _play(tape, shot.performance.lines)
+        read_at_s = tape.duration_s + _pause_s(unread)
         tape.duration_s += PAUSE_S
         _say(tape, scene.after)
-        tape.duration_s += PAUSE_S
+        tape.duration_s = max(tape.duration_s + PAUSE_S, read_at_s)
     _show(tape, "")  # its last moment: a player's end is that of the last event
     return tape
 
@@ -117,14 +118,20 @@ def _say(tape: Tape, paragraphs: Sequence[str]) -> None:
         tape.duration_s = end_s
 
 
-def _play(tape: Tape, lines: Sequence[Line]) -> None:
+def _pause_s(unread_lines: int) -> float:
+    return min(PAUSE_S + PAUSE_PER_LINE_S * unread_lines, LONGEST_PAUSE_S)
+
+
+def _play(tape: Tape, lines: Sequence[Line]) -> int:
+    """Show the lines, and return how many of them there was no time to read."""
     before_s, unread = 0.0, 0
     for line in lines:
         wait_s = min(line.at_s - before_s, IDLE_LIMIT_S)
         if unread and _STYLE.sub("", line.text).startswith("+ "):
-            wait_s = max(wait_s, min(PAUSE_S + PAUSE_PER_LINE_S * unread, LONGEST_PAUSE_S))
+            wait_s = max(wait_s, _pause_s(unread))
             unread = 0
         tape.duration_s += wait_s
         _show(tape, line.text)
         before_s = line.at_s
         unread += 1
+    return unread

@@ -41,6 +41,13 @@ def test_before_a_further_command_of_a_step_there_is_time_to_read():
     assert at["\x1b[1m+ dos\x1b[0m\r\n"] - at["9\r\n"] > 1
 
 
+def test_what_nobody_speaks_of_stays_until_it_could_be_read():
+    lines = [Line(0.0, f"{number}\r\n") for number in range(20)]
+    tape = lay_out("x", [shot(*lines), shot(title="Paso 2. Otro.")])
+    last = max(line.at_s for line in tape.outputs if line.text == "19\r\n")
+    assert tape.markers[1].at_s - last > 2
+
+
 def test_a_sentence_is_a_subtitle_and_a_long_one_goes_on_with_no_word_alone():
     short, long = (
         "Esto es corto.",

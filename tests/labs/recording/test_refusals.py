@@ -59,11 +59,16 @@ def desk(tmp_path):
 
 
 def test_a_step_that_fails_is_told_with_what_it_showed(desk, labs):
-    step(labs / "09-prueba", "02-falla.sh", "# Paso 2. Falla.\necho 'algo se rompió'\nexit 4\n")
+    step(
+        labs / "09-prueba",
+        "02-falla.sh",
+        "# Paso 2. Falla.\nprintf '\\033[31malgo se rompió\\033[0m\\n'\nexit 4\n",
+    )
     done = desk.run(command(labs))
     assert done.code == 1
     assert "«./02-falla.sh» terminó con 4" in done.err
     assert "algo se rompió" in done.err
+    assert "\x1b" not in done.err
     require_nothing_left(labs)
 
 
@@ -107,3 +112,9 @@ def test_an_interruption_ends_what_was_running_and_leaves_nothing(desk, labs, nu
     done = desk.run(script)
     assert done.code == 130, done.text
     require_nothing_left(labs)
+
+
+def test_a_lab_without_a_guide_is_told(desk, labs):
+    (labs / "09-prueba" / "README.es.md").unlink()
+    done = desk.run(command(labs))
+    assert (done.code, "le falta su guía" in done.err) == (3, True)
