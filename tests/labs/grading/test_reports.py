@@ -24,6 +24,7 @@ from labcheck.grading.reports.feedback import feedback
 from labcheck.grading.reports.files import ReportError, file_name
 from labcheck.grading.reports.summary import ClassReport, State
 from labcheck.grading.reports.table import FORMULA_STARTS, as_csv, checks_table, csv_cell, grades_table
+from labcheck.grading.reports.terminal import totals
 from labcheck.grading.reports.workbook import as_workbook
 
 CLASS = ClassReport("03", "Un túnel HTTP", tuple(school_class()))
@@ -151,6 +152,20 @@ def test_any_words_are_seen_in_the_feedback_as_they_were_said(words: str) -> Non
 def test_a_penalty_that_no_finding_tells_of_is_told() -> None:
     told = feedback(CLASS, replace(BY_CODE["2026000"], penalty=Decimal("0.125")))
     assert "- Entregado tarde: a la nota se le quita el 12,5 %." in told
+
+
+def test_a_grade_set_by_hand_without_any_check_tells_of_no_points() -> None:
+    by_hand = replace(BY_CODE["2026005"], override=BY_CODE["2026009"].override)
+    told = feedback(CLASS, by_hand)
+    assert "**Nota: 90 de 100**\n" in told
+    assert "Según las comprobaciones seguiría pendiente." in told
+    (row,) = csv_rows(replace(CLASS, grades=(by_hand,)))
+    assert (row["nota"], row["puntos"]) == ("90.00", "")
+
+
+def test_one_of_a_kind_is_counted_in_the_singular() -> None:
+    few = replace(CLASS, grades=tuple(BY_CODE[code] for code in ("2026005", "2026008")))
+    assert totals(few) == "2 alumnos: 1 anulada, 1 pendiente. Media 0, mediana 0."
 
 
 # As tables

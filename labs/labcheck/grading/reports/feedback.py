@@ -28,11 +28,11 @@ def headline(report: ClassReport, grade: Grade) -> str:
     mark = report.mark(grade)
     if mark is None:
         return "**Nota: pendiente**"
-    counted_points = grade.points - grade.unchecked_points
-    return (
-        f"**Nota: {number(mark)} de {number(report.top)}**"
-        f" ({grade.earned} de {counted(counted_points, 'punto', 'puntos')} en las comprobaciones)"
-    )
+    told = f"**Nota: {number(mark)} de {number(report.top)}**"
+    if not grade.results:  # set by hand, and no check was ever run
+        return told
+    possible = counted(grade.points - grade.unchecked_points, "punto", "puntos")
+    return f"{told} ({grade.earned} de {possible} en las comprobaciones)"
 
 
 def check(result: CheckResult) -> str:

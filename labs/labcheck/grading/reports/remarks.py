@@ -31,7 +31,7 @@ def remarks(grade: Grade, top: Decimal) -> tuple[str, ...]:
     """
     said: list[str] = []
     if grade.is_pending:
-        said.append(f"Pendiente: {pending_reason(grade)}")
+        said.append(f"Pendiente: {_sentence(pending_reason(grade))}")
         said.append("Mientras esté pendiente no hay nota, y eso no le cuesta nada.")
     if (override := grade.override) is not None:
         before = replace(grade, override=None).score

@@ -51,7 +51,7 @@ def _grade_row(report: ClassReport, grade: Grade) -> tuple[Cell, ...]:
         state_of(grade).value,
         report.mark(grade),
         report.top,
-        None if grade.is_pending else grade.earned,
+        None if grade.is_pending or not grade.results else grade.earned,
         grade.points,
         grade.unchecked_points,
         grade.penalty,

@@ -34,14 +34,14 @@ def show(console: Console, report: ClassReport) -> None:
 def totals(report: ClassReport) -> str:
     """Return how many grades there are of each kind, and their mean and median."""
     counts = ", ".join(
-        f"{len(report.in_state(state))} {word}"
-        for state, word in (
-            (State.GRADED, "por las comprobaciones"),
-            (State.BY_HAND, "a mano"),
-            (State.VOID, "anuladas"),
-            (State.PENDING, "pendientes"),
+        counted(len(found), one, several)
+        for state, one, several in (
+            (State.GRADED, "por las comprobaciones", "por las comprobaciones"),
+            (State.BY_HAND, "a mano", "a mano"),
+            (State.VOID, "anulada", "anuladas"),
+            (State.PENDING, "pendiente", "pendientes"),
         )
-        if report.in_state(state)
+        if (found := report.in_state(state))
     )
     students = counted(len(report.grades), "alumno", "alumnos")
     if report.mean is None or report.median is None:
@@ -50,12 +50,13 @@ def totals(report: ClassReport) -> str:
 
 
 def _row(report: ClassReport, grade: Grade) -> tuple[str, ...]:
-    pending = grade.is_pending
     return (
         _shortened(grade.student.code, MAX_CODE),
         _shortened(grade.student.name or BLANK, MAX_NAME),
         report.mark_text(grade) or BLANK,
-        BLANK if pending else f"{grade.earned}/{grade.points - grade.unchecked_points}",
+        BLANK
+        if grade.is_pending or not grade.results
+        else f"{grade.earned}/{grade.points - grade.unchecked_points}",
         state_of(grade).value,
         _why(grade),
     )
