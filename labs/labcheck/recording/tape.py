@@ -24,7 +24,9 @@ SHORTEST_CUE_S = 1.6
 # For what is on the screen, before another command.
 PAUSE_S, PAUSE_PER_LINE_S, LONGEST_PAUSE_S = 0.8, 0.12, 4.0
 # Not after the label of what follows: «Paso 2.», «Predicción.».
-_SENTENCE_END = re.compile(r"(?<!^Predicción\.)(?<!^Paso \d\.)(?<=[.:;?!»)])\s+(?=[¿¡«(]?[A-ZÁÉÍÓÚÑ0-9])")
+_SENTENCE_END = re.compile(
+    r"(?<!^Predicción\.)(?<!^Paso \d\.)(?<!^Paso \d\d\.)(?<=[.:;?!»)])\s+(?=[¿¡«(]?[A-ZÁÉÍÓÚÑ0-9])"
+)
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 

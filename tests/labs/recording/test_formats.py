@@ -58,7 +58,8 @@ def test_a_sentence_is_a_subtitle_and_a_long_one_goes_on_with_no_word_alone():
     assert len(rest) == 2
     assert " ".join(" ".join(lines) for lines in rest) == long
     assert all(15 < len(line) <= CUE_COLUMNS for lines in rest for line in lines)
-    assert cue_texts(["Paso 1. Uno. Predicción. Dos."])[0] == ("Paso 1. Uno.",)
+    for label in ("Paso 1.", "Paso 12.", "Predicción."):
+        assert cue_texts([f"{label} Uno. Dos."]) == [(f"{label} Uno.",), ("Dos.",)]
 
 
 def test_what_the_formats_use_themselves_can_be_in_the_texts():
