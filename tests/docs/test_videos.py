@@ -41,6 +41,11 @@ def test_the_table_has_the_videos_of_the_original_workshop_and_those_of_our_page
     assert set(rows()) == ORIGINAL | shown
 
 
+def test_each_video_of_the_original_workshop_stands_in_the_guide_of_some_lab():
+    guides = "".join(lab.guide.read_text(encoding="utf-8") for lab in find_labs())
+    assert set(_VIDEO.findall(guides)) >= ORIGINAL
+
+
 @pytest.mark.parametrize("lab", find_labs(), ids=lambda lab: lab.number)
 def test_each_video_of_a_lab_is_in_the_table_beside_that_lab_and_no_other_is(lab):
     assert {url for url, labs in rows().items() if lab.number in labs} == {video.url for video in lab.videos}
