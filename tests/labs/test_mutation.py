@@ -22,6 +22,11 @@ def verdicts_of(desk: Desk, number: str, trees: list[Path]) -> dict[str, object]
     return {one["tree"]: one["verdict"] for one in told}
 
 
+def takes_long(scene: Path) -> bool:
+    """Say whether a review of the scene waits for something that does not come."""
+    return any(word in scene.read_text("utf-8") for word in ("cut_shows", "kill -STOP"))
+
+
 def wears_out(scene: Path | None) -> bool:
     """Say whether a review changes the scene: what does not come back from a cut is gone after it."""
     return scene is not None and "tunnel_comes_back" in scene.read_text("utf-8")
@@ -37,8 +42,8 @@ def test_every_assertion_of_the_checks_matters(lab, tmp_path):
     for index, mutant in enumerate(mutants):
         write_tree(trees / str(index), lab, mutant)
     alive: dict[str, Mutant] = {str(index): mutant for index, mutant in enumerate(mutants)}
-    # The cheap ones first: the untouched lab, the mistakes that are found at once, and at the end the cuts.
-    mistakes = sorted(lab.glob("errores/*.sh"), key=lambda path: "cut_shows" in path.read_text("utf-8"))
+    # The cheap ones first: the untouched lab, the mistakes that are found at once, and at the end the waits.
+    mistakes = sorted(lab.glob("errores/*.sh"), key=takes_long)
     for place, scene in enumerate([None, *mistakes, lab / "solucion.sh"]):
         (tmp_path / str(place)).mkdir()
         with desk_in(tmp_path / str(place)) as desk:
