@@ -15,13 +15,14 @@ import _bootstrap
 from _terminal import Terminal
 
 HELP = """\
-uso: ./scripts/bench [--rapido] [--json ARCHIVO] [--svg ARCHIVO]
+uso: ./scripts/bench [--rapido | --clase] [--json ARCHIVO] [--svg ARCHIVO]
 
 Mide el túnel junto a nginx como proxy inverso y a «ssh -R», hacia el mismo servicio, por turnos. Necesita
 Debian, root y unos 15 minutos en un equipo que no haga nada más. Instala con apt lo que le falte, y lo dice.
 
 opciones:
   --rapido             una sola ronda y archivos pequeños, en menos de 2 minutos: dice si el banco funciona
+  --clase              en vez de eso, califica a un grupo de 60 alumnos simulados y dice cuánto tomó
   --json ARCHIVO       guarda todos los valores
   --svg ARCHIVO        dibuja las medianas
   -h, --help, --ayuda  muestra esta ayuda y termina

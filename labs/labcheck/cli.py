@@ -9,7 +9,19 @@ import sys
 from collections.abc import Sequence
 
 from labcheck.arguments import SpanishParser
-from labcheck.commands import calificar, informe, iniciar, listar, pista, probar, resolver, revisar, terminar
+from labcheck.commands import (
+    calificar,
+    claves,
+    entregar,
+    informe,
+    iniciar,
+    listar,
+    pista,
+    probar,
+    resolver,
+    revisar,
+    terminar,
+)
 from labcheck.terminal import forget_stdout
 
 INTERRUPTED = 130
@@ -42,6 +54,18 @@ def build_parser() -> SpanishParser:
         "--version", action="version", version=f"lab {version}", help="muestra la versión y termina"
     )
     verbs = parser.add_subparsers(metavar="ORDEN", required=True, dest="verb", parser_class=SpanishParser)
-    for verb in (listar, iniciar, revisar, pista, resolver, terminar, probar, calificar, informe):
+    for verb in (
+        listar,
+        iniciar,
+        revisar,
+        pista,
+        resolver,
+        terminar,
+        probar,
+        claves,
+        entregar,
+        calificar,
+        informe,
+    ):
         verb.add_to(verbs)
     return parser

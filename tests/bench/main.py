@@ -1,8 +1,8 @@
 """The benchmark's program; scripts/bench prepares the machine and runs it in namespaces of its own.
 
 The map: ``peers`` (what is measured), ``load`` (visitors), ``scenarios`` (what is done to each peer),
-``results`` and ``report`` (what is made of it), ``procs`` (processes and their cost); ``sink``, ``far_away``
-and ``crowd`` are programs of their own.
+``results`` and ``report`` (what is made of it), ``procs`` (processes and their cost), ``school`` (a class of
+sixty, graded); ``sink``, ``far_away`` and ``crowd`` are programs of their own.
 
 Everything is interleaved: each thing is done to every peer before the next thing, in another order in each
 round, so that whatever else the machine does meets all of them.
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import report
 import scenarios
+import school
 from peers import PEERS, Backend, Direct, Peer, Tunnel
 from procs import BenchError
 from results import Results
@@ -36,9 +37,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rapido", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path)
+    parser.add_argument("--clase", action="store_true")
     options = parser.parse_command(argv)
     settings = scenarios.QUICK if options.rapido else scenarios.FULL
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    if options.clase:
+        return school.run(out=options.json)
     folder = Path(tempfile.mkdtemp(prefix="tunelab-bench-"))
     try:
         results, about = _run(folder, settings)

@@ -27,6 +27,8 @@ __all__ = ["DEAD", "RIGHT", "SLOW", "PlantedClass", "differences", "mistakes", "
 
 LAB = LABS / "03-tunel-http"
 _FAILS = re.compile(r"^# Falla: (\w+) \(([\w-]+)\)$", re.MULTILINE)
+# What the student says that the public side is, where that is the mistake.
+_REMOTE = {"misma-direccion": "http://localhost:5000"}
 RIGHT, DEAD, SLOW = "solucion", "dead", "slow"
 
 
@@ -105,8 +107,11 @@ def planted_class(folder: Path, plants: dict[str, str]) -> Iterator[PlantedClass
         ssh_config = folder / "ssh_config"
         ssh_config.write_text("".join(config))
         roster = folder / "alumnos.csv"
-        rows = [f"{code},Alumna {code},{code}@example.edu,ssh://{code}\n" for code in plants]
-        roster.write_text("codigo,nombre,correo,maquina\n" + "".join(rows))
+        rows = [
+            f"{code},Alumna {code},{code}@example.edu,ssh://{code},{_REMOTE.get(plant, '')}\n"
+            for code, plant in plants.items()
+        ]
+        roster.write_text("codigo,nombre,correo,maquina,remoto\n" + "".join(rows))
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda code: desks[code].do(_script(plants[code])), desks))
         yield PlantedClass(roster, ssh_config, plants, desks)

@@ -25,6 +25,8 @@ MAX_TEXT = 65_536
 # What may be told of the processes of a machine: whole lines of the course's programs, names of the others.
 _PS = re.compile(r"^(\s*\d+\s+\d+\s+\S+\s+\S+\s+)(\S+)(.*)$")
 _OURS = re.compile(r"(?:^|[/\s])(?:tunnel|gtd-app|gtd_app)(?:\.exe)?(?:\s|$)")
+# Of the open connections, those of the tunnel: its console script's name, or an interpreter's.
+_SOCKETS = re.compile(r'"(?:tunnel|gtd-app|python[\d.]*)"')
 
 # How a request may fail, as far as a check tells one from the other.
 _FAULTS: dict[str, tuple[type[requests.RequestException], type[OSError] | None]] = {
@@ -76,7 +78,7 @@ class Recorder:
 
     def _run(self, host: Any, command: str, words: tuple[str, ...]) -> Any:
         done = host.run(command, *words)
-        answer = done.stdout if command.partition(" ")[0] != "ps" else _discreet(done.stdout)
+        answer = _discreet(command, done.stdout)
         asked = _asked(command, words)
         self.taken.append(
             Taken(
@@ -190,12 +192,17 @@ def _asked_of(request: requests.PreparedRequest) -> tuple[str, str]:
     ) else body
 
 
-def _discreet(processes: str) -> str:
-    """Return what ps printed without the arguments of programs that are nobody's business."""
-    return "".join(_discreet_line(line) for line in processes.splitlines(keepends=True))
+def _discreet(command: str, answer: str) -> str:
+    """Return what a command printed without what is nobody's business: other programs, other connections."""
+    lines = answer.splitlines(keepends=True)
+    if command.startswith("ps "):
+        return "".join(_discreet_process(line) for line in lines)
+    if "ss -" in command and "established" in command:
+        return "".join(line for line in lines if _SOCKETS.search(line))
+    return answer
 
 
-def _discreet_line(line: str) -> str:
+def _discreet_process(line: str) -> str:
     found = _PS.match(line.rstrip("\n"))
     return line if found is None or _OURS.search(found[2] + found[3]) else f"{found[1]}{found[2]}\n"
 

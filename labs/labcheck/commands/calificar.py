@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,6 +18,8 @@ from labcheck.grading.lateness import Due, moment
 from labcheck.grading.reports import terminal
 from labcheck.grading.reports.summary import ClassReport
 from labcheck.grading.roster import RosterError, read_roster
+from labcheck.grading.seal import MASTER_FILE, SealError, read_master
+from labcheck.grading.verify import SOURCE, terms_of, verify_folder
 from labcheck.interruptions import Interruptions
 from labcheck.modes import MODES, Mode
 from labcheck.terminal import Console
@@ -46,6 +49,7 @@ def add_to(verbs: "Verbs") -> None:
         help="donde quedan las calificaciones (por omisión: calificaciones/NN)",
     )  # fmt: skip
     _add_machines(parser)
+    _add_hand_ins(parser)
     _add_terms(parser)
     _add_override(parser)
     parser.set_defaults(run=run)
@@ -74,6 +78,21 @@ def _add_machines(parser: SpanishParser) -> None:
     group.add_argument(
         "--otra-vez", action="store_true",
         help="califica también a quien ya tiene nota; conserva cuándo entregó y lo puesto a mano",
+    )  # fmt: skip
+
+
+def _add_hand_ins(parser: SpanishParser) -> None:
+    group = parser.add_argument_group("por sus entregas, en vez de entrar a las máquinas")
+    group.add_argument(
+        "--entregas", metavar="CARPETA", type=Path, help="los archivos que hizo «lab entregar»"
+    )
+    group.add_argument(
+        "--secreto", metavar="ARCHIVO", type=Path, default=Path("claves") / MASTER_FILE,
+        help=f"el secreto del curso, que hizo «lab claves» (por omisión: claves/{MASTER_FILE})",
+    )  # fmt: skip
+    group.add_argument(
+        "--desde", metavar="FECHA", type=_opening,
+        help="cuándo se encargó: lo que se hizo antes no vale",
     )  # fmt: skip
 
 
@@ -112,9 +131,12 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.ajustar is not None:
             return _override(options, lab, students, folder, console, complaints)
-        _grade_machines(options, lab, students, folder)
+        if options.entregas is not None:
+            _grade_hand_ins(options, lab, students, folder, complaints)
+        else:
+            _grade_machines(options, lab, students, folder)
         return _summary(options, lab, students, folder, console)
-    except GradeError as error:
+    except (GradeError, SealError) as error:
         complaints.failed(str(error))
         return ENVIRONMENT_FAILED
 
@@ -126,7 +148,26 @@ def _wrong_usage(options: argparse.Namespace) -> str | None:
         return "--ajustar necesita la nota y la razón: --nota 0.8 --razon «…»"
     if options.ssh_config is not None and not options.ssh_config.is_file():
         return f"No hay un archivo {options.ssh_config}."
+    if options.entregas is not None and not options.entregas.is_dir():
+        return f"No hay una carpeta {options.entregas}."
     return None
+
+
+def _grade_hand_ins(
+    options: argparse.Namespace, lab: Lab, students: tuple[Student, ...], folder: Path, complaints: Console
+) -> None:
+    """Grade every hand-in again: it takes seconds, and a new one may show that an old one is a copy."""
+    terms = terms_of(lab, read_master(options.secreto), options.desde)
+    verified = verify_folder(options.entregas, students, terms)
+    for complaint in verified.complaints:
+        complaints.failed(complaint)
+    for grade in verified.grades:
+        before = earlier_grade(folder, grade.student)
+        save(replace(grade, override=before.override if before else None), folder)
+    handed_in = {grade.student.code for grade in verified.grades}
+    for student in students:
+        if student.code not in handed_in and earlier_grade(folder, student) is None:
+            save(Grade(student, lab.number, SOURCE, fault="No hay una entrega suya."), folder)
 
 
 def _grade_machines(
@@ -232,7 +273,15 @@ def _share(text: str) -> Decimal:
 
 
 def _deadline(text: str) -> datetime:
+    return _moment(text, end_of_day=True)
+
+
+def _opening(text: str) -> datetime:
+    return _moment(text, end_of_day=False)
+
+
+def _moment(text: str, *, end_of_day: bool) -> datetime:
     try:
-        return moment(text, end_of_day=True)
+        return moment(text, end_of_day=end_of_day)
     except ValueError:
         raise argparse.ArgumentTypeError(f"«{text}» no es una fecha como 2026-03-20") from None

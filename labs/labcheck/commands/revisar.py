@@ -14,6 +14,7 @@ import requests
 from labcheck.arguments import SpanishParser
 from labcheck.checking.diagnosis import CheckResult, Verdict
 from labcheck.checking.place import Addresses
+from labcheck.checking.scene import Scene
 from labcheck.checking.spec import CheckSpec
 from labcheck.commands.common import ENVIRONMENT_FAILED, TOLD_ERRORS, Desk, add_verb, sit_down
 from labcheck.hops import ERROR_HEADER
@@ -79,6 +80,14 @@ def _review_once(desk: Desk, *, as_json: bool) -> Review:
     shown = _JsonLines() if as_json else _Lines(console, desk)
     outcome = review(desk.lab, desk.addresses, on_begin=shown.begin, on_result=shown.result)
     save(desk.lab, desk.progress.reviewed(outcome))
+    shown.end(outcome)
+    return outcome
+
+
+def show_review(desk: Desk, scene: Scene) -> Review:
+    """Run the checks in a scene of a grader's, shown as a person reads them, and keep nothing."""
+    shown = _Lines(Console(sys.stdout), desk)
+    outcome = review(desk.lab, desk.addresses, on_begin=shown.begin, on_result=shown.result, scene=scene)
     shown.end(outcome)
     return outcome
 

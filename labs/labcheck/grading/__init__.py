@@ -7,5 +7,8 @@ The map, from the leaves up::
     lateness  what a late grade loses
     worker    one student's review, in a process of its own
     batch     a whole class, several at a time
+    seal      the keys of a class, and the seal that one of them sets
+    handin    what a student hands in: one file, with its evidence
+    verify    hand-ins judged without their machines
     reports   a class's grades for a terminal, a browser, a spreadsheet, and other platforms
 """

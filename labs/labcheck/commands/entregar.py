@@ -1,0 +1,99 @@
+"""``lab entregar NN``: a review, sealed in a file, for whoever grades without entering this machine."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labcheck.arguments import SpanishParser
+from labcheck.checking.scene import Scene
+from labcheck.checking.tape import Recorder
+from labcheck.commands.common import ANSWER_IS_NO, DONE, ENVIRONMENT_FAILED, TOLD_ERRORS, add_verb, sit_down
+from labcheck.commands.revisar import show_review
+from labcheck.grading.handin import MAX_LOG_LINES, HandIn, HandInError, secrets_in, write
+from labcheck.grading.seal import SealError, read_key
+from labcheck.progress import save, state_folder
+from labcheck.reviewing import ReviewError
+from labcheck.terminal import Console
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[SpanishParser]
+
+KEY_FILE = "tunelab/clave"
+# What the exit node of `labs/pasos.sh` says is in this file, in the lab's folder of state.
+_LOG_FILE = "servidor.log"
+
+
+def add_to(verbs: "Verbs") -> None:
+    parser = add_verb(
+        verbs,
+        "entregar",
+        "revisa un laboratorio y hace el archivo que se entrega",
+        "Revisa el laboratorio y guarda lo que encontró, con todo lo que preguntó y le respondieron, en un "
+        "archivo sellado con su clave. Se entrega aunque algo falle. Termina con 0 si todo está aprobado.",
+    )
+    parser.add_argument(
+        "--clave", metavar="ARCHIVO", type=Path,
+        help=f"la clave que le dieron (por omisión: ~/.config/{KEY_FILE})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--salida", metavar="ARCHIVO", type=Path,
+        help="el archivo que se entrega (por omisión: entrega-NN-CODIGO.json)",
+    )  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Hand in: 0 everything passed, 1 something did not, 3 there is no hand-in."""
+    console, complaints = Console(sys.stdout), Console(sys.stderr)
+    try:
+        key = read_key(options.clave or _usual_key())
+        desk = sit_down(options)
+        salt, recorder = secrets.token_hex(16), Recorder()
+        log = state_folder(desk.lab) / _LOG_FILE
+        told_before = len(_lines(log))
+        began = datetime.now(UTC)
+        outcome = show_review(desk, Scene(key.seed(desk.lab.number, salt), recorder))
+        progress = desk.progress.reviewed(outcome)
+        save(desk.lab, progress)
+        addresses = desk.addresses
+        hand_in = HandIn(
+            key.code, desk.lab.number, addresses.mode.value, addresses.local_url, addresses.remote_url, salt,
+            began, datetime.now(UTC), outcome.results, tuple(recorder.taken),
+            tuple(_lines(log)[told_before:][:MAX_LOG_LINES]), tuple(_receipts(desk.lab.number)),
+            progress.hints_taken, progress.used_solution,
+        )  # fmt: skip
+        path = options.salida or Path(f"entrega-{desk.lab.number}-{key.code}.json")
+        write(hand_in.without(secrets_in(state_folder(desk.lab))), key, path)
+    except (*TOLD_ERRORS, HandInError, ReviewError, SealError) as error:
+        complaints.failed(str(error))
+        return ENVIRONMENT_FAILED
+    console.passed(f"Su entrega es {path}. Mírela: es texto, y dice lo que se vio en su equipo.")
+    return DONE if outcome.exit_code == 0 else ANSWER_IS_NO
+
+
+def _usual_key() -> Path:
+    # https://specifications.freedesktop.org/basedir-spec/
+    home = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(home) if os.path.isabs(home) else Path.home() / ".config") / KEY_FILE
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _receipts(lab: str) -> Iterator[str]:
+    """Yield the receipts that `tunnel exit-node delete` wrote of a lab's exit nodes."""
+    home = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(home) if os.path.isabs(home) else Path.home() / ".local" / "state"
+    for path in sorted((base / "tunelab" / "recibos").glob("*.json")):
+        text = "\n".join(_lines(path))
+        if f'"lab": "{lab}"' in text:
+            yield text
