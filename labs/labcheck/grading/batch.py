@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 from labcheck.catalog import Lab
 from labcheck.grading import worker
 from labcheck.grading.grade import Grade, GradeError, Student, load, save
-from labcheck.grading.worker import NO_MACHINE, Job
+from labcheck.grading.worker import INCOMPLETE, NO_MACHINE, Job
 from labcheck.modes import Mode
 
 SEED_FILE = "semilla"
@@ -91,7 +91,7 @@ class Batch:
         self._stopping = False
 
     def due(self, students: Sequence[Student]) -> list[Student]:
-        """Return who is to be graded: without a grade, pending, or everybody if asked to do it again.
+        """Return who is to be graded: without a whole grade, or everybody if asked to do it again.
 
         Raises:
             GradeError: a grade cannot be read.
@@ -99,7 +99,7 @@ class Batch:
         if self._plan.again:
             return list(students)
         found = [(student, earlier_grade(self._plan.folder, student)) for student in students]
-        return [student for student, grade in found if grade is None or grade.is_pending]
+        return [student for student, grade in found if grade is None or _is_unfinished(grade)]
 
     def run(self, students: Sequence[Student], on_grade: Callable[[Grade], None]) -> None:
         """Grade these students and keep each grade; `on_grade` is told of each, in this thread.
@@ -186,6 +186,13 @@ class Batch:
             self._stopping = True
             for process in self._running:
                 _kill_group(process)
+
+
+def _is_unfinished(grade: Grade) -> bool:
+    """Say whether another run may find out more: it is pending, or leaves out what could not be checked."""
+    if grade.override is not None:
+        return False
+    return grade.is_pending or any(finding.code == INCOMPLETE for finding in grade.findings)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
