@@ -130,6 +130,7 @@ class ServerConfig:
     trusted_proxies: Networks = ()  # who may say whom a request comes from
     client_limits: ClientLimits = field(default_factory=ClientLimits)
     tcp_ports: PortRanges = NO_PORT  # what clients may ask for
+    logs_requests: bool = False  # tell of each request that a client answered
     memory_limit_bytes: int = 0  # for the windows of all clients together; 0: no more than the protocol's own
 
     def __post_init__(self) -> None:

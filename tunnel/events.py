@@ -18,6 +18,7 @@ __all__ = [
     "Listening",
     "OnEvent",
     "Refused",
+    "RequestPassed",
     "Stopping",
     "TokensRejected",
     "TokensReloaded",
@@ -75,6 +76,16 @@ class ClientGone(Event):
     reason: str
     label: str = ""
     ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPassed(Event):
+    """Server, where it was asked to tell: a client answered a visitor's request.  What passed is not told."""
+
+    name: ClassVar[str] = "request"
+    session: str  # the client's
+    status: int
+    trace: str = ""  # the trace id of the request's traceparent (W3C Trace Context, section 3.2.2.3), if any
 
 
 @dataclass(frozen=True, slots=True)

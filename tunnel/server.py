@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tunnel.events import (
     ClientGone,
     Listening,
     OnEvent,
+    RequestPassed,
     Stopping,
     TokensReloaded,
 )
@@ -34,7 +36,7 @@ from tunnel.routing import RoutingTable, normalize_host
 from tunnel.secret_files import FileUnusable
 from tunnel.sources import SourceCount, SourceRate, source_of
 from tunnel.transport.link import ExitNodeLink
-from tunnel.transport.visitor import VisitorConnection
+from tunnel.transport.visitor import OnRequest, VisitorConnection
 
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
@@ -45,6 +47,7 @@ __all__ = ["TunnelServer"]
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.25
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _BACKLOG = 1024
 _TOLD_APART = 64  # connections past a source's limit that are told why they are closed
 _GOODBYE_S = 1.0  # how long a link may take to say goodbye
@@ -70,6 +73,7 @@ class TunnelServer:
         self.config = config
         self.limits = config.limits
         self.trusted_proxies = config.trusted_proxies
+        self.on_request: OnRequest | None = self._request_passed if config.logs_requests else None
         self.is_draining = False
         self.routes: RoutingTable[ConnectedClient] = RoutingTable()
         self.access = AccessKeeper(config.token, config.tokens_file, clock)
@@ -214,6 +218,12 @@ class TunnelServer:
     def allows_port(self, key_id: str, port: int) -> bool:
         """Whether a token may serve a port now."""
         return self.access.allows_port(key_id, port)
+
+    def _request_passed(self, session: Session, status: int, traceparent: bytes) -> None:
+        client = next((client for client in self._clients if client.session is session), None)
+        match = _TRACEPARENT.fullmatch(traceparent)
+        trace = match[1].decode() if match is not None else ""
+        self.on_event(RequestPassed("" if client is None else client.session_id, status, trace))
 
     def visitor_connected(self, connection: VisitorConnection | TcpVisitor) -> None:
         """A visitor came; one too many from its source is told so, and a flood of them is not."""

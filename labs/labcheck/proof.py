@@ -8,6 +8,7 @@ Each step returns an `Outcome`; a step that does not pass names the hop that fai
 one, because between them somebody else (the demo, a lab, a student) cuts the tunnel and brings it back.
 """
 
+import hashlib
 import ipaddress
 import secrets
 import socket
@@ -30,6 +31,7 @@ READ_TIMEOUT_S = 75.0
 # the exit node's pings, of 5 s each by default; one that said goodbye, at once.
 PATIENCE_S = 30.0
 POLL_S = 0.1
+_SPAN = "0123456789abcdef"
 # To see whether a nonce that can be made again is new: an application answers in milliseconds.
 LOOK_TIMEOUT_S = (2.0, 2.0)
 
@@ -209,11 +211,22 @@ class Proof:
     def _ask(
         self, session: requests.Session, method: str, url: str, body: dict[str, str] | None = None
     ) -> tuple[Exchange, requests.RequestException | None]:
+        headers = {"traceparent": f"00-{trace_of(self.nonce)}-{_SPAN}-01"}
         try:
-            response = session.request(method, url, json=body, timeout=self._timeout_s, allow_redirects=False)
+            response = session.request(
+                method, url, json=body, headers=headers, timeout=self._timeout_s, allow_redirects=False
+            )
         except requests.RequestException as error:
             return Exchange(method, url, body, None), error
         return Exchange(method, url, body, response), None
+
+
+def trace_of(nonce: str) -> str:
+    """Return the trace id that a nonce's requests carry: an exit node may log it, and nothing else of them.
+
+    https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+    return hashlib.sha256(f"tunelab {nonce}".encode()).hexdigest()[:32]
 
 
 def is_same_place(local_url: str, remote_url: str) -> bool:

@@ -47,6 +47,7 @@ from tunnel.events import (
     ClientGone,
     Event,
     Listening,
+    RequestPassed,
     Stopping,
     TokensRejected,
     TokensReloaded,
@@ -166,6 +167,12 @@ def add_parser(commands: Subparsers) -> None:
         default=NO_PORT,
         help="los puertos TCP que los clientes pueden pedir: 5432,6000-6010 (por omisión: ninguno)",
     )
+    parser.add_argument(
+        "--log-requests",
+        action="store_true",
+        help="dice de cada petición que un cliente respondió el código y, si lo trae, el identificador de su "
+        "traceparent; nunca la ruta ni el contenido",
+    )
     add_limit_option(parser)
     add_shared_options(parser)
     parser.set_defaults(run=run)
@@ -188,6 +195,7 @@ def run(options: argparse.Namespace) -> int:
         tls_files=_tls_files(options),
         trusted_proxies=tuple(options.trust_proxy),
         tcp_ports=options.tcp_ports,
+        logs_requests=options.log_requests,
         limits=visitor_limits(options.limit),
         client_limits=client_limits(options.limit),
         memory_limit_bytes=options.memory_limit,
@@ -304,6 +312,9 @@ def _describe(event: Event) -> str | None:
     if isinstance(event, ClientGone):
         reason = _REASONS.get(event.reason, event.reason)
         return f"Se fue el cliente{_label(event.label)} {event.peer} ({reason})."
+    if isinstance(event, RequestPassed):
+        trace = f", traza {event.trace}" if event.trace else ""
+        return f"Petición respondida: {event.status}{trace}."
     if isinstance(event, TokensReloaded):
         return _reloaded(event)
     if isinstance(event, TokensRejected):

@@ -38,12 +38,13 @@ class VisitorExchange:
     """A stream's sink; it writes the answer to the visitor's connection."""
 
     __slots__ = ("_connection", "_head", "_interim_count", "_is_chunked", "_is_request_complete",
-                 "_left", "_memory", "_stream", "_withheld",
+                 "_left", "_memory", "_session", "_stream", "_withheld",
                  "is_answered", "is_raw", "is_started", "keep_alive")  # fmt: skip
 
     def __init__(self, connection: VisitorConnection, head: RequestHead) -> None:
         self._connection = connection
         self._head = head
+        self._session: Session | None = None
         self._stream: Stream | None = None
         self._is_request_complete = False
         self._interim_count = 0
@@ -61,6 +62,7 @@ class VisitorExchange:
     def start(self, session: Session, payload: bytes, now: float) -> bool:
         """Open the stream; return False when the client takes no more of them."""
         self._memory = session.growth.memory
+        self._session = session
         self._stream = session.open_stream(payload, self, now)
         return self._stream is not None
 
@@ -106,6 +108,8 @@ class VisitorExchange:
             self._give_up(FAULTS["upstream-protocol"])
             return
         self.is_started = True
+        if self._session is not None:
+            self._connection.request_passed(self._session, self._head, response.status)
         if response.status == 101:
             self._begin_raw(response)
         else:

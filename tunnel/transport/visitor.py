@@ -11,6 +11,7 @@ import logging
 import re
 import socket
 import sys
+from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum, auto
 from typing import Protocol, cast
@@ -30,7 +31,7 @@ from tunnel.transport.exchange import VisitorExchange
 from tunnel.transport.link import CONTROL_PATH
 from tunnel.transport.sockets import StallClock, reset
 
-__all__ = ["Edge", "VisitorConnection"]
+__all__ = ["Edge", "OnRequest", "VisitorConnection"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +44,11 @@ _MAX_DRAINED_BYTES = 64 * 1024
 """Content of a request that was answered with a fault: up to this it is read and dropped, so that the
 connection can go on; above it the connection is closed."""
 
-
 _MAX_UNFLUSHED = 64  # writes put together in one turn of the event loop, where more requests wait
+
+
+OnRequest = Callable[[Session, int, bytes], None]
+"""Told of each request that a client answers: whose, with which status, its traceparent (b"" for none)."""
 
 
 class Edge(Protocol):
@@ -53,6 +57,7 @@ class Edge(Protocol):
     limits: VisitorLimits
     is_draining: bool
     trusted_proxies: Networks
+    on_request: OnRequest | None
     memory: MemoryBudget | None
 
     def find(self, host: bytes) -> tuple[Session, int] | Fault:
@@ -232,6 +237,11 @@ class VisitorConnection(asyncio.Protocol):
         data, self._buffer = self._buffer, b""
         if data:
             self._send_content(data)
+
+    def request_passed(self, session: Session, head: RequestHead, status: int) -> None:
+        """A client has answered: tell of it, where that is wanted."""
+        if self._edge.on_request is not None:
+            self._edge.on_request(session, status, find_field(head.fields, b"traceparent"))
 
     def exchange_over(self, keep_alive: bool) -> None:
         """The answer has been written whole."""

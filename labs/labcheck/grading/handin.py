@@ -16,6 +16,7 @@ from labcheck.checking.diagnosis import CheckResult, Diagnosis, Verdict
 from labcheck.checking.scene import seeded_nonces
 from labcheck.checking.tape import Taken
 from labcheck.grading.seal import StudentKey
+from labcheck.proof import trace_of
 
 FORMAT = "tunelab-entrega-1"
 # A review of lab 03 that waits for all it can is some hundreds of kilobytes.
@@ -26,6 +27,7 @@ _NONCES = 256
 _NONCE = re.compile(r"write a book ([0-9a-f]{8})")
 _SECRET = re.compile(r"[A-Za-z0-9_+/=-]{20,}")
 _HIDDEN = "***"
+_CREATED = 201
 
 
 class HandInError(Exception):
@@ -59,6 +61,16 @@ class HandIn:
     def nonces(self) -> set[str]:
         """The nonces that were sent."""
         return {nonce for one in self.evidence for nonce in _NONCE.findall(one.asked + one.sent)}
+
+    @property
+    def unlogged(self) -> set[str]:
+        """The nonces that the public side took and that the exit node's log, where there is one, lacks."""
+        if not self.log:
+            return set()
+        said = "\n".join(self.log)
+        taken = (one for one in self.evidence if one.asked.startswith(f"POST {self.remote_url}/"))
+        posted = {nonce for one in taken if one.status == _CREATED for nonce in _NONCE.findall(one.sent)}
+        return {nonce for nonce in posted if trace_of(nonce) not in said}
 
     def without(self, secrets: Collection[str]) -> "HandIn":
         """Return it with secrets taken out, wherever they are."""

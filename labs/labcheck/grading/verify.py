@@ -28,8 +28,9 @@ from labcheck.reviewing import ReviewError, review
 
 SOURCE = "entrega"
 # The codes of the findings.
-EDITED, COPIED, TWIN, REPLAYED, OTHER_LAB, FUTURE, NO_RECEIPT, LIVE = (
-    "edited", "copied", "same-evidence", "replayed", "other-lab", "future", "no-receipt", "live",
+EDITED, COPIED, TWIN, REPLAYED, OTHER_LAB, FUTURE, NO_RECEIPT, NOT_LOGGED, LIVE = (
+    "edited", "copied", "same-evidence", "replayed", "other-lab", "future", "no-receipt", "not-logged",
+    "live",
 )  # fmt: skip
 _LIVE_TIMEOUT_S = (4.0, 8.0)
 # What two clocks may differ by, when nobody has set one of them wrong on purpose.
@@ -116,6 +117,9 @@ def _judge(
         if terms.lab.creates_exit_node and hand_in.mode == Mode.CLOUD.value and not hand_in.receipts:
             text = "No trae el recibo de haber borrado el nodo de salida: puede seguir costando."
             findings.append(Finding(NO_RECEIPT, text))
+        if hand_in.unlogged:
+            text = "El registro de su nodo de salida no muestra que sus tareas hayan pasado por él."
+            findings.append(Finding(NOT_LOGGED, text))
         if student.remote_url and answers_now(student.remote_url):
             findings.append(Finding(LIVE, f"Ahora mismo, una tarea pasa por {student.remote_url}."))
     return replace(grade, findings=tuple(findings))

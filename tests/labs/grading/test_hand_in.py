@@ -14,6 +14,7 @@ from support.labs import desk_in
 
 from labcheck.grading.grade import Grade, load
 from labcheck.grading.seal import MASTER_FILE, StudentKey, key_of, read_master
+from labcheck.proof import trace_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -97,7 +98,11 @@ def test_a_hand_in_holds_evidence_and_no_secret(school):
         assert key not in text
     told = json.loads(school.ana.read_text())
     assert any("write a book" in one.get("sent", "") for one in told["evidence"])
-    assert told["log"]  # what the exit node said meanwhile: the client, gone and back
+    assert told["log"]  # what the exit node said meanwhile: the client, gone and back, and what passed
+    posted = [one for one in told["evidence"] if one["asked"].startswith("POST http://localhost:8000/")]
+    nonces = {one["sent"].split("write a book ")[1][:8] for one in posted if one.get("status") == 201}
+    assert nonces
+    assert all(trace_of(nonce) in "\n".join(told["log"]) for nonce in nonces)
 
 
 def test_the_keys_are_for_one_pair_of_eyes_each_and_the_same_when_made_again(school):
@@ -148,6 +153,14 @@ def test_a_result_that_its_evidence_contradicts_is_edited_whoever_sealed_it(scho
     assert codes_of(grade) == ["edited"]
     assert "evidencia" in grade.findings[0].text
     assert grade.score == 0
+
+
+def test_a_log_in_which_nothing_passed_is_told(school, tmp_path):
+    told = json.loads(school.ana.read_text())
+    silent = [line for line in told["log"] if "traza" not in line]
+    grade = school.grade(tmp_path, a=school.resealed(school.ana, log=silent))["ana"]
+    assert codes_of(grade) == ["not-logged"]
+    assert grade.score == 1  # for a person to look at
 
 
 def test_evidence_left_out_is_found(school, tmp_path):

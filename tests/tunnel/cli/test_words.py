@@ -30,6 +30,7 @@ from tunnel.events import (
     Event,
     Listening,
     Refused,
+    RequestPassed,
     Stopping,
     TokensRejected,
     TokensReloaded,
@@ -71,6 +72,7 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
             "ports": [],
         },
     ),
+    (RequestPassed("s1", 201, "4bf9"), {"session": "s1", "status": 201, "trace": "4bf9"}),
     (
         TokensReloaded(2, ("ana",), ("luis",), ()),
         {"tokens": 2, "added": ["ana"], "removed": ["luis"], "changed": []},
@@ -141,10 +143,12 @@ def test_the_server_words_its_events() -> None:
         "listening",
         "client_connected",
         "client_gone",
+        "request",
         "stopping",
         "tokens_rejected",
         "tokens_reloaded",
     }
+    assert words["request"] == "Petición respondida: 201, traza 4bf9."
     assert "«ana»" in str(words["client_connected"])
     assert "ahora hay 2. Nuevos: ana. Quitados: luis." in str(words["tokens_reloaded"])
     assert "http://0.0.0.0:8000" in str(words["listening"])
