@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from support.labs import desk_in
+from support.whole_path import make_token, running_app, running_client, running_exit_node
 
 from labcheck.grading.grade import Grade, load
 from labcheck.grading.seal import MASTER_FILE, StudentKey, key_of, read_master
-from labcheck.proof import trace_of
+from labcheck.proof import TASKS_PATH, trace_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -42,14 +44,26 @@ class School:
         del document["seal"]
         return document | {"seal": self.key(document["code"]).seal(document)}
 
-    def grade(self, folder: Path, *options: str, **hand_ins: dict[str, Any] | Path) -> dict[str, Grade]:
-        """Grade these hand-ins, each in a file of that name, and return the grades by code."""
+    def grade(
+        self,
+        folder: Path,
+        *options: str,
+        remotes: dict[str, str] | None = None,
+        **hand_ins: dict[str, Any] | Path,
+    ) -> dict[str, Grade]:
+        """Grade these hand-ins, each in a file of that name, and return the grades by code.
+
+        `remotes` are public sides that the roster tells of, by code.
+        """
+        roster = folder / "alumnos.csv"
+        rows = [f"{code},{(remotes or {}).get(code, '')}\n" for code in ("ana", "luis")]
+        roster.write_text("codigo,remoto\n" + "".join(rows))
         box = folder / "entregas"
         box.mkdir(exist_ok=True)
         for name, hand_in in hand_ins.items():
             text = hand_in.read_text() if isinstance(hand_in, Path) else json.dumps(hand_in)
             (box / f"{name}.json").write_text(text)
-        command = [str(LAB), "calificar", "--lab", "03", "--lista", str(self.roster), "--entregas", str(box)]
+        command = [str(LAB), "calificar", "--lab", "03", "--lista", str(roster), "--entregas", str(box)]
         command += ["--secreto", str(self.keys / MASTER_FILE), "--carpeta", str(folder / "notas"), *options]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode in (0, 1), done.stdout + done.stderr
@@ -161,6 +175,19 @@ def test_a_log_in_which_nothing_passed_is_told(school, tmp_path):
     grade = school.grade(tmp_path, a=school.resealed(school.ana, log=silent))["ana"]
     assert codes_of(grade) == ["not-logged"]
     assert grade.score == 1  # for a person to look at
+
+
+def test_a_remote_that_is_up_is_asked_and_left_as_it_was(school, tmp_path):
+    with running_app() as app, running_exit_node(make_token(tmp_path)) as node:
+        tasks = requests.get(app + TASKS_PATH, timeout=10).json()
+        with running_client(node, app, tmp_path / "token.txt"):
+            live = school.grade(tmp_path, a=school.ana, remotes={"ana": node.public_url})["ana"]
+        assert requests.get(app + TASKS_PATH, timeout=10).json() == tasks
+        cut = school.grade(tmp_path, "--otra-vez", a=school.ana, remotes={"ana": node.public_url})["ana"]
+    exposed = school.grade(tmp_path, "--otra-vez", a=school.ana, remotes={"ana": app})["ana"]
+    assert codes_of(live) == ["live"]
+    assert codes_of(cut) == codes_of(exposed) == []
+    assert live.score == cut.score == 1
 
 
 def test_evidence_left_out_is_found(school, tmp_path):
