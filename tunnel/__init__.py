@@ -7,6 +7,7 @@ Map
     ``server``       the exit node: wiring and lifecycle
     ``client``       the agent beside the private service: wiring and lifecycle
     ``exitnodes``    where exit nodes are made and removed: this machine, a virtual one, clouds
+    ``fileserver``   a folder over HTTP, a service to share
     ``routing``      which client serves which name
     ``access``       whose token is whose
     ``encryption``   exit node: TLS on the control plane
