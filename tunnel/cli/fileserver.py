@@ -28,9 +28,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--allow-browsing", action="store_true", help="muestra la lista de los archivos de cada carpeta"
     )
-    parser.add_argument("--host", metavar="IP", default="127.0.0.1", help="dónde escuchar (127.0.0.1)")
     parser.add_argument(
-        "--port", metavar="PUERTO", type=int, default=8080, help="puerto (8080); 0: uno libre"
+        "--host", metavar="IP", default="127.0.0.1", help="dónde escuchar (por omisión: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", metavar="PUERTO", type=int, default=8080, help="puerto (por omisión: 8080); 0: uno libre"
     )
     add_token_option(parser)
     parser.set_defaults(run=run)

@@ -1,7 +1,7 @@
 """The application: basic authentication, conditional requests, ranges and the listing.
 
-Flask's ``send_file`` answers ETag, If-Match, If-None-Match, If-Modified-Since, If-Range and one range.  Left to
-do is here: If-Unmodified-Since, several ranges (answered whole, as RFC 9110, section 14.2, allows), and
+Flask's ``send_file`` answers ETag, If-Match, If-None-Match, If-Modified-Since, If-Range and one range.  Left
+to do is here: If-Unmodified-Since, several ranges (answered whole, as RFC 9110, section 14.2, allows), and
 other units, which the same section has ignored.
 """
 
