@@ -33,6 +33,7 @@ DOCUMENTS = [
     "docs/diagnostico.md",
     "docs/grabaciones.md",
     "docs/cabeceras.md",
+    "docs/archivos.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

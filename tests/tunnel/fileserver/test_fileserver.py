@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.whole_path import program
+from support.whole_path import make_token, program, running_client, running_exit_node
 
 TOKEN = "un-token-de-prueba-0123456789abcdef-0123456789"
 SECRET = b"nobody outside may read this"
@@ -167,3 +167,18 @@ def test_the_listing_is_sorted_without_scripts_and_hides_what_cannot_be_read(ser
     assert "oculto" not in up
     assert "fuga" not in up
     assert server.ask("/sub").headers["location"].endswith("/sub/")
+
+
+def test_a_folder_is_read_through_a_real_tunnel(server, tmp_path):
+    (server.root / "grande.bin").write_bytes(bytes(range(256)) * 20_000)
+    folder = tmp_path / "tunel"
+    folder.mkdir()
+    token = make_token(folder)
+    upstream = f"http://127.0.0.1:{server.port}"
+    with running_exit_node(token) as node, running_client(node, upstream, token):
+        port = int(node.public_url.rpartition(":")[2])
+        visitor = Server(port, server.root)
+        assert visitor.ask("/grande.bin").body == (server.root / "grande.bin").read_bytes()
+        part = visitor.ask("/grande.bin", Range="bytes=255-257")
+        assert (part.status, part.body) == (206, b"\xff\x00\x01")
+        assert visitor.ask("/grande.bin", password="otra").status == 401
