@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
             return WRONG_USAGE
         if not _needs_are_met(complaints, _missing(lab, addresses)):
             return ENVIRONMENT_FAILED
-        if state_folder(lab).is_dir():
+        # In the machines the application is there before the lab, with whatever its tasks have become.
+        if state_folder(lab).is_dir() or addresses.mode is Mode.VM:
             run_step(lab, CLEANUP, addresses)
         if not _needs_are_met(complaints, _taken(lab, addresses)):
             return ENVIRONMENT_FAILED
