@@ -90,14 +90,15 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "tunnel: falta la orden; las hay: server, client, token, doctor, exit-node."),
-        ("serve", "tunnel: «serve» no es una orden; las hay: server, client, token, doctor, exit-node. "
-         "¿Quiso decir server?"),
+        ("", "tunnel: falta la orden; las hay: server, client, token, doctor, fileserver, exit-node."),
+        ("serve", "tunnel: «serve» no es una orden; las hay: server, client, token, doctor, "
+         "fileserver, exit-node. ¿Quiso decir server?"),
         ("cliente --url x", "tunnel: «cliente» no es una orden; las hay: server, client, token, doctor, "
-         "exit-node. ¿Quiso decir client?"),
-        ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token, doctor, exit-node."),
-        ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token, doctor, exit-node."),
-        ("SERVER", "tunnel: «SERVER» no es una orden; las hay: server, client, token, doctor, exit-node."),
+         "fileserver, exit-node. ¿Quiso decir client?"),
+        ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token, doctor, fileserver, exit-node."),
+        ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token, doctor, fileserver, exit-node."),
+        ("SERVER", "tunnel: «SERVER» no es una orden; las hay: server, client, token, doctor, fileserver, "
+         "exit-node."),
         ("--prot 1", "tunnel: no existe la opción --prot."),
         ("--json server", "tunnel: --json va después de la orden: tunnel server --json."),
         ("server --prot 1", "tunnel server: no existe la opción --prot. ¿Quiso decir --port?"),
