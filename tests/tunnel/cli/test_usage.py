@@ -95,8 +95,10 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
          "fileserver, exit-node. ¿Quiso decir server?"),
         ("cliente --url x", "tunnel: «cliente» no es una orden; las hay: server, client, token, doctor, "
          "fileserver, exit-node. ¿Quiso decir client?"),
-        ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token, doctor, fileserver, exit-node."),
-        ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token, doctor, fileserver, exit-node."),
+        ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token, doctor, fileserver, "
+         "exit-node."),
+        ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token, doctor, fileserver, "
+         "exit-node."),
         ("SERVER", "tunnel: «SERVER» no es una orden; las hay: server, client, token, doctor, fileserver, "
          "exit-node."),
         ("--prot 1", "tunnel: no existe la opción --prot."),
