@@ -80,6 +80,11 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
         with desk_in(folder) as desk:
             labs = Path(__file__).parents[3] / "labs"
             desk.do(f"'{labs}/03-tunel-http/{program}'")
+            if code == "ana":  # an exit node that was made for this lab and removed, and one of another
+                for lab in ("03", "02"):
+                    node = f"nodo-{lab} --provider local --si"
+                    desk.do(f"tunnel exit-node create --nombre {node} --lab {lab}")
+                    desk.do(f"tunnel exit-node delete {node}")
             out = school.folder / f"{code}.json"
             done = desk.run(f"lab entregar 03 --clave '{school.keys}/{code}.clave' --salida '{out}'")
             assert done.code == codes, done.text
@@ -117,6 +122,13 @@ def test_a_hand_in_holds_evidence_and_no_secret(school):
     nonces = {one["sent"].split("write a book ")[1][:8] for one in posted if one.get("status") == 201}
     assert nonces
     assert all(trace_of(nonce) in "\n".join(told["log"]) for nonce in nonces)
+
+
+def test_a_hand_in_holds_the_receipts_of_its_own_lab(school):
+    (receipt,) = (json.loads(text) for text in json.loads(school.ana.read_text())["receipts"])
+    assert (receipt["lab"], receipt["clean"], receipt["left"]) == ("03", True, [])
+    assert receipt["queries"] is not None
+    assert json.loads(school.luis.read_text())["receipts"] == []
 
 
 def test_the_keys_are_for_one_pair_of_eyes_each_and_the_same_when_made_again(school):
