@@ -34,6 +34,7 @@ DOCUMENTS = [
     "docs/grabaciones.md",
     "docs/cabeceras.md",
     "docs/archivos.md",
+    "docs/configuracion.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

@@ -10,10 +10,12 @@ import argparse
 import difflib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-__all__ = ["Parser"]
+from tunnel.config import ConfigError
+
+__all__ = ["Parser", "in_spanish"]
 
 _MAX_COLUMNS = 100
 
@@ -28,10 +30,22 @@ _COMPLAINTS = tuple(
         (r"argument (.*?): expected one argument", r"\1 necesita un valor"),
         (r"argument (.*?): ignored explicit argument .*", r"\1 no lleva valor"),
         (r"argument ORDEN: invalid choice: ['\"]?(.*?)['\"]? \(.*", r"«\1» no es una orden"),
+        (
+            r"argument (.*?): invalid choice: ['\"]?(.*?)['\"]? \(choose from (.*)\)",
+            r"\1: «\2» no es ninguno de: \3",
+        ),
         (r"argument (.*?): (.*)", r"\1: \2"),
     )
 )
 _NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+
+
+def in_spanish(complaint: str) -> str:
+    """Return what argparse complains of, in Spanish; what it only passes on stays as it is."""
+    for pattern, said in _COMPLAINTS:
+        if match := pattern.fullmatch(complaint):
+            return match.expand(said)
+    return complaint
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -64,14 +78,13 @@ class Parser(argparse.ArgumentParser):
         self._positionals.title = "argumentos"
         self._optionals.title = "opciones"
         self.commands: dict[str, Parser] = {}
+        self.prepare: Callable[[Parser, Sequence[str]], None] | None = None
+        """Called with a command line before it is parsed: may change the options' defaults."""
         self.add_argument("-h", "--help", "--ayuda", action="help", help="muestra esta ayuda")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the usage, and leave with 2."""
-        for pattern, said in _COMPLAINTS:
-            if match := pattern.fullmatch(message):
-                message = match.expand(said)
-                break
+        message = in_spanish(message)
         if message == "falta la orden" or message.endswith("no es una orden"):
             message += f"; las hay: {', '.join(self.commands)}"
             word = message[1 : message.find("»")]
@@ -85,6 +98,11 @@ class Parser(argparse.ArgumentParser):
         An option that does not exist is told first: argparse would first miss the one that was meant.
         """
         command = self._check(argv)
+        if command.prepare is not None:
+            try:
+                command.prepare(command, argv)
+            except ConfigError as error:
+                command.exit(2, f"{command.prog}: {error}\n")
         options, extra = self.parse_known_args(argv)
         if extra:
             command.error(f"sobra «{extra[0]}»")

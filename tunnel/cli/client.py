@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
+from tunnel.cli.config_file import add_config_option
 from tunnel.cli.tuning import tune_process
 from tunnel.client import TunnelClient
 from tunnel.config import (
@@ -94,6 +95,7 @@ def add_parser(commands: Subparsers) -> None:
         "cambiarlo",
     )
     add_shared_options(parser)
+    add_config_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from tunnel.cli.common import Subparsers, add_token_option
+from tunnel.cli.config_file import add_config_option
 from tunnel.config import ConfigError
 from tunnel.secret_files import load_token
 
@@ -35,6 +36,7 @@ def add_parser(commands: Subparsers) -> None:
         "--port", metavar="PUERTO", type=int, default=8080, help="puerto (por omisión: 8080); 0: uno libre"
     )
     add_token_option(parser)
+    add_config_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -26,6 +26,7 @@ from tunnel.cli.common import (
     read_token,
     use_all_descriptors,
 )
+from tunnel.cli.config_file import add_config_option
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
 from tunnel.cli.tuning import tune_process
 from tunnel.config import (
@@ -175,6 +176,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_limit_option(parser)
     add_shared_options(parser)
+    add_config_option(parser)
     parser.set_defaults(run=run)
 
 
