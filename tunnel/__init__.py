@@ -8,6 +8,7 @@ Map
     ``client``       the agent beside the private service: wiring and lifecycle
     ``exitnodes``    where exit nodes are made and removed: this machine, a virtual one, clouds
     ``fileserver``   a folder over HTTP, a service to share
+    ``proxy``        agent: out through a corporate proxy
     ``routing``      which client serves which name
     ``access``       whose token is whose
     ``encryption``   exit node: TLS on the control plane

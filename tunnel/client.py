@@ -21,6 +21,7 @@ from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Claim, Grant, Hello, Refusal
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
 from tunnel.protocol.stream import Stream, StreamSink
+from tunnel.proxy.connect import ProxyDenied, ProxyFailed
 from tunnel.transport.agent import AgentExchanges
 from tunnel.transport.link import AgentLink
 from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
@@ -88,7 +89,7 @@ class TunnelClient:
 
             self._services = TcpServices(config.tcp, config.proxy_protocol, config.upstream_timeout_s)
         self.memory = memory
-        self.dialler = Dialler(config.address, config.trust, config.token)
+        self.dialler = Dialler(config.address, config.trust, config.token, config.proxy)
 
     async def run(self) -> None:
         """Keep a link to the exit node until it refuses us (see ``refusal``) or ``stop`` is called."""
@@ -185,7 +186,7 @@ class _Attempt:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 self._link = await self._client.dialler.connect(self._new_link)
-        except WrongCa as error:
+        except (WrongCa, ProxyDenied) as error:
             self.refusal = Refused(error.code, str(error))
             return
         except Unverifiable as error:
@@ -196,6 +197,9 @@ class _Attempt:
             return
         except ssl.SSLError as error:
             self.reason, self.detail = "tls", str(error)
+            return
+        except ProxyFailed as error:
+            self.reason, self.detail = "proxy", str(error)
             return
         except OSError as error:
             self.reason, self.detail = "unreachable", error.strerror or str(error)

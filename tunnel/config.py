@@ -223,6 +223,21 @@ class ControlAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyServer:
+    """An HTTP proxy that opens the way to an exit node."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: Secret | None = None
+
+    @property
+    def authority(self) -> str:
+        """Its host and port, and nothing that is secret."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class ClientConfig:
     """An agent."""
 
@@ -235,6 +250,7 @@ class ClientConfig:
     allows_plain: bool = False  # a link without TLS to another machine
     tcp: tuple[TcpUpstream, ...] = ()
     proxy_protocol: ProxyProtocol = ProxyProtocol.NONE  # what TCP services are told of who came
+    proxy: ProxyServer | None = None  # on the way to the exit node
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""

@@ -35,6 +35,7 @@ DOCUMENTS = [
     "docs/cabeceras.md",
     "docs/archivos.md",
     "docs/configuracion.md",
+    "docs/proxy.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

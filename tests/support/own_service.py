@@ -12,7 +12,7 @@ from pathlib import Path
 from support.requirements import require_program
 from support.wire import eventually
 
-__all__ = ["free_port", "redis_server", "ssh_server"]
+__all__ = ["free_port", "redis_server", "running", "ssh_server"]
 
 _READY_S = 20.0
 
@@ -30,7 +30,7 @@ def redis_server(folder: Path) -> Iterator[int]:
     program = require_program("redis-server", "apt install redis-server")
     port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with _running(command, port):
+    with running(command, port):
         yield port
 
 
@@ -52,12 +52,13 @@ def ssh_server(folder: Path) -> Iterator[tuple[int, list[str]]]:
     )
     options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
     command = [ssh, "-F", "none", "-i", str(folder / "user"), *(f"-o{option}" for option in options)]
-    with _running([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], port):
+    with running([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], port):
         yield port, command
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int) -> Iterator[None]:
+    """Run a server; it answers on ``port`` when the block begins, and is gone after it."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.cli.config_file import add_config_option
+from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
 from tunnel.cli.tuning import tune_process
 from tunnel.client import TunnelClient
 from tunnel.config import (
@@ -127,6 +128,7 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         help="con --url wss://…: acepta solo la CA de este certificado PEM (por omisión: las que el sistema "
         "conoce)",
     )
+    add_proxy_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -163,6 +165,7 @@ def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig
         drain_timeout_s=options.drain_timeout,
         trust=CaFile(options.ca_file) if options.ca_file else connection.trust,
         allows_plain=options.inseguro,
+        proxy=read_proxy(options, connection.address),
     )
 
 
@@ -270,12 +273,13 @@ class _Describer:
         return None
 
 
-_WITH_DETAIL = ("unreachable", "not-a-tunnel", "tls")
+_WITH_DETAIL = ("unreachable", "not-a-tunnel", "tls", "proxy")
 
 # What details say (in the system's or a library's words), and how it is told.
 _DETAILS = tuple(
     (re.compile(pattern, re.IGNORECASE), said)
     for pattern, said in (
+        *PROXY_DETAILS,
         (r"refused|Errno (61|111)\b|WinError 1225", "nada escucha en ese puerto"),
         (r"not known|nodename|getaddrinfo failed|No address", "ese nombre no existe"),
         (r"temporary failure in name", "el DNS no responde"),
@@ -318,12 +322,13 @@ _REASONS = {
     "not-a-tunnel": "ahí responde otra cosa, no un nodo de salida; revise el puerto de --url",
     "ping-timeout": "el nodo de salida dejó de responder",
     "protocol-error": "el nodo de salida no habla este protocolo",
+    "proxy": "el proxy no abre el camino",
     "refused": "el nodo de salida pide esperar",
     "tls": "falló el cifrado",
     "unreachable": "no se alcanza",
 }
 
-_REFUSALS = {
+_REFUSALS = PROXY_REFUSALS | {
     "bad-claim": "el nodo de salida no acepta esos nombres. Revise --upstream.",
     "bad-exit-node": "el nodo de salida no pudo demostrar que conoce el token: puede ser falso, o tener otro "
     "token. No se le envió nada. Revise --url y el token.",

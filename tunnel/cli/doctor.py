@@ -9,6 +9,7 @@ import json
 
 from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option
+from tunnel.cli.proxy import read_proxy
 from tunnel.config import ConfigError, parse_upstreams
 from tunnel.connection import Connection
 from tunnel.doctor.findings import Finding, Verdict
@@ -65,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _look(options: argparse.Namespace, connection: Connection, trust: Trust) -> list[Finding]:
-    dialler = Dialler(connection.address, trust, connection.token)
+    proxy = read_proxy(options, connection.address)
+    dialler = Dialler(connection.address, trust, connection.token, proxy)
     upstreams = parse_upstreams(options.upstream) if options.upstream else ()
     services = parse_tcp_upstreams(options.tcp) if options.tcp else ()
     words = Words(words_of_detail, lambda code: words_of_refusal(code, code))

@@ -20,6 +20,8 @@ from tunnel.config import ConfigError, ControlAddress, TcpUpstream, Upstream
 from tunnel.connection import Connection
 from tunnel.doctor.findings import Finding, Verdict
 from tunnel.doctor.probe import ask_exit_node
+from tunnel.doctor.through import look_through
+from tunnel.proxy.connect import ProxyDenied
 from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
 from tunnel.trust import CaPin, TokenProof
 
@@ -74,9 +76,15 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """Look at each hop, and yield what came of it.  A hop that stands on one that failed is not looked at."""
     address = connection.address
-    name = await _name(address)
-    yield name
-    port = await _port(address, words) if name.verdict is Verdict.GOOD else _skipped("port")
+    if dialler.proxy is not None:
+        seen, behind = await look_through(dialler.proxy, address, words.of_detail, words.of_refusal)
+        yield seen
+        yield _skipped("name", "lo busca el proxy")
+        port = _finding("port", *behind)
+    else:
+        name = await _name(address)
+        yield name
+        port = await _port(address, words) if name.verdict is Verdict.GOOD else _skipped("port")
     yield port
     if port.verdict is Verdict.GOOD:
         for finding in await _link(connection, dialler, words):
@@ -95,6 +103,8 @@ async def examine(
     own = await asyncio.to_thread(_visits, connection.public_url, 1, _OWN_ANSWER)
     visits = await asyncio.to_thread(_visits, connection.public_url, 1)
     public = _public(connection.public_url, own, visits)
+    if not visits and dialler.proxy is not None:
+        public = _skipped("public", "desde aquí solo se sale por el proxy; mírelo desde otra red")
     yield public
     yield _clock(own)
     if public.verdict is not Verdict.GOOD:
@@ -145,8 +155,11 @@ async def _link(connection: Connection, dialler: Dialler, words: Words) -> list[
     try:
         async with asyncio.timeout(_ANSWER_S):
             answer = await ask_exit_node(dialler, connection.address.url, connection.token.reveal())
-    except (WrongCa, Unverifiable, OSError, TimeoutError) as error:
-        detail = words.of_refusal(error.code) if isinstance(error, WrongCa) else words.of_detail(_said(error))
+    except (WrongCa, ProxyDenied, Unverifiable, OSError, TimeoutError) as error:
+        if isinstance(error, WrongCa | ProxyDenied):
+            detail = words.of_refusal(error.code)
+        else:
+            detail = words.of_detail(_said(error))
         advice = (
             "Pida al nodo de salida su archivo de conexión actual." if is_tls else "Repita en un momento."
         )

@@ -16,13 +16,14 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from tunnel.config import ConfigError, ControlAddress, Secret
+from tunnel.config import ConfigError, ControlAddress, ProxyServer, Secret
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import HEAD_END, parse_response_head
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
+from tunnel.proxy.connect import open_through
 from tunnel.transport.link import CA_PATH, KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD
 from tunnel.trust import CaFile, CaPin, SystemTrust, TokenProof, Trust
 
@@ -65,13 +66,16 @@ def client_context(*, cafile: str | None = None, cadata: bytes | None = None) ->
 
 
 class Dialler:
-    """Dials an exit node, verified as ``trust`` says.
+    """Dials an exit node, through ``proxy`` if there is one, verified as ``trust`` says.
 
     Raises:
         ConfigError: the CA file cannot be read, or holds no certificate.
     """
 
-    def __init__(self, address: ControlAddress, trust: Trust, token: Secret) -> None:
+    def __init__(
+        self, address: ControlAddress, trust: Trust, token: Secret, proxy: ProxyServer | None = None
+    ) -> None:
+        self.proxy = proxy
         self._address = address
         self._trust = trust
         self._token = token
@@ -84,6 +88,8 @@ class Dialler:
         Raises:
             WrongCa: dialling again would only repeat that.
             Unverifiable: there is nothing to verify, or nothing to verify it by.
+            ProxyDenied: the proxy wants a user and a password, or others; dialling again would repeat that.
+            ProxyFailed: (an OSError) the proxy does not open the way.
             OSError: there is no connection; ssl.SSLError for one that was not verified.
         """
         trust = self._trust
@@ -100,23 +106,19 @@ class Dialler:
         return await self._dial(factory, self._learned)
 
     async def _dial(self, factory: Callable[[], P], context: ssl.SSLContext | None) -> P:
-        loop = asyncio.get_running_loop()
-        with _told_apart(context):
-            _, protocol = await loop.create_connection(
-                factory, self._address.host, self._address.port, ssl=context
-            )
-        return protocol
+        return await _connect(self._address, self.proxy, factory, context)
 
     async def _learn(self, trust: CaPin | TokenProof) -> bytes:
         """Return the certificate (DER) of the exit node's CA, once ``trust`` says that it is the one."""
         if isinstance(trust, CaPin):
-            offer = await _fetch_ca(self._address, {})
+            offer = await _fetch_ca(self._address, self.proxy, {})
             found = hashlib.sha256(offer.certificate).hexdigest()
             if found != trust.sha256:
                 raise WrongCa("bad-pin", f"the exit node's CA has the pin sha256:{found}")
             return offer.certificate
         token, nonce = self._token.reveal(), secrets.token_hex(NONCE_BYTES)
-        offer = await _fetch_ca(self._address, {KEY_ID_FIELD: key_id(token), NONCE_FIELD: nonce})
+        fields = {KEY_ID_FIELD: key_id(token), NONCE_FIELD: nonce}
+        offer = await _fetch_ca(self._address, self.proxy, fields)
         if not proofs_equal(ca_proof(token, nonce, offer.certificate), offer.proof):
             raise WrongCa("bad-exit-node", "the exit node does not hold the token")
         return offer.certificate
@@ -128,7 +130,29 @@ class _Offer:
     proof: str  # "" for none
 
 
-async def _fetch_ca(address: ControlAddress, fields: dict[str, str]) -> _Offer:
+async def _connect(
+    address: ControlAddress,
+    proxy: ProxyServer | None,
+    factory: Callable[[], P],
+    context: ssl.SSLContext | None,
+) -> P:
+    loop = asyncio.get_running_loop()
+    if proxy is None:
+        with _told_apart(context):
+            _, protocol = await loop.create_connection(factory, address.host, address.port, ssl=context)
+        return protocol
+    sock = await open_through(proxy, address)
+    name = None if context is None else address.host
+    try:
+        with _told_apart(context):
+            _, protocol = await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=name)
+    except BaseException:
+        sock.close()
+        raise
+    return protocol
+
+
+async def _fetch_ca(address: ControlAddress, proxy: ProxyServer | None, fields: dict[str, str]) -> _Offer:
     """Ask an exit node for its CA's certificate.  Whoever is on the path may have changed the answer."""
     context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     # The one connection that is not verified, because there is nothing yet to verify it with.  What comes
@@ -143,10 +167,7 @@ async def _fetch_ca(address: ControlAddress, fields: dict[str, str]) -> _Offer:
         *(f"{name}: {value}" for name, value in fields.items()),
         "\r\n",
     ]
-    with _told_apart(context):
-        reader, writer = await asyncio.open_connection(
-            address.host, address.port, ssl=context, limit=_MAX_CA_BYTES
-        )
+    reader, writer = await _open_stream(address, proxy, context)
     try:
         writer.write("\r\n".join(lines).encode())
         head = parse_response_head(await reader.readuntil(HEAD_END), b"GET")
@@ -163,6 +184,25 @@ async def _fetch_ca(address: ControlAddress, fields: dict[str, str]) -> _Offer:
     wanted = PROOF_FIELD.lower().encode()
     proofs = [value.decode("latin-1") for name, value in head.fields if name.lower() == wanted]
     return _Offer(certificate, proofs[0] if len(proofs) == 1 else "")
+
+
+async def _open_stream(
+    address: ControlAddress, proxy: ProxyServer | None, context: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader = asyncio.StreamReader(_MAX_CA_BYTES)
+    protocol = await _connect(address, proxy, lambda: _Stream(reader), context)
+    return reader, asyncio.StreamWriter(protocol.transport, protocol, reader, asyncio.get_running_loop())
+
+
+class _Stream(asyncio.StreamReaderProtocol):
+    """asyncio's own, which keeps its transport to itself."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, transport)
 
 
 @contextlib.contextmanager
