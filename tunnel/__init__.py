@@ -12,9 +12,11 @@ Map
     ``routing``      which client serves which name
     ``access``       whose token is whose
     ``encryption``   exit node: TLS on the control plane
+    ``https``        exit node: HTTPS for visitors, a certificate for each name
     ``state``        exit node: its CA, kept from one run to the next
     ``connection``   the file that tells a client all it needs
     ``sources``      where connections come from, and how much comes from there
+    ``https_options``  HTTPS for visitors, as it was asked for
     ``limits``       what one visitor, one client and one source may take
     ``config``       frozen configuration, read and checked; secrets that cannot be printed
     ``trust``        agent: how the exit node's certificate is known

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tunnel.http.forwarded import Networks
 from tunnel.http.rules import ServiceRules
+from tunnel.https_options import HttpsOptions
 from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.port_ranges import NO_PORT, PortRanges
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
@@ -132,6 +133,7 @@ class ServerConfig:
     tcp_ports: PortRanges = NO_PORT  # what clients may ask for
     logs_requests: bool = False  # tell of each request that a client answered
     memory_limit_bytes: int = 0  # for the windows of all clients together; 0: no more than the protocol's own
+    https: HttpsOptions | None = None  # for visitors
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""

@@ -50,6 +50,7 @@ class Listening(Event):
     pin: str = ""  # of the exit node's own CA; none where it has none
     connection_file: str = ""  # for the client; none without TLS, or with a token for each client
     is_encrypted: bool = False  # the control plane speaks TLS
+    https: Address | None = None  # visitors' port with TLS
 
 
 @dataclass(frozen=True, slots=True)

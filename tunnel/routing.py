@@ -90,6 +90,10 @@ class RoutingTable(Generic[H]):
         """Return who serves ``name`` (normalized), or None."""
         return self._routes.get(name) or self._routes.get(CATCH_ALL)
 
+    def is_claimed(self, name: str) -> bool:
+        """Whether a client holds ``name`` itself now, and not by ``*``."""
+        return name in self._routes
+
     def is_known(self, name: str) -> bool:
         """Whether ``name`` was served once, or nothing was yet, so that nobody can say."""
         return not self._known or name in self._known or CATCH_ALL in self._known

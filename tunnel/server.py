@@ -36,10 +36,11 @@ from tunnel.routing import RoutingTable, normalize_host
 from tunnel.secret_files import FileUnusable
 from tunnel.sources import SourceCount, SourceRate, source_of
 from tunnel.transport.link import ExitNodeLink
-from tunnel.transport.visitor import OnRequest, VisitorConnection
+from tunnel.transport.visitor import FrontDesk, OnRequest, VisitorConnection
 
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
+    from tunnel.https.edge import HttpsEdge
     from tunnel.tcp.edge import PortTable, TcpVisitor
 
 __all__ = ["TunnelServer"]
@@ -95,6 +96,12 @@ class TunnelServer:
             from tunnel.tcp.edge import PortTable
 
             self.ports = PortTable(self, config.host, config.tcp_ports)
+        self.https: HttpsEdge | None = None
+        if config.https is not None:
+            from tunnel.https.edge import HttpsEdge
+
+            self.https = HttpsEdge(config.https, self, on_event, clock, self.routes.is_claimed)
+        self.front_desk: FrontDesk | None = self.https
         self._tls: ControlTls | None = None
         if config.auto_tls is not None or config.tls_files is not None:
             from tunnel.encryption import make_control_tls  # with cryptography, which takes a while to load
@@ -129,6 +136,8 @@ class TunnelServer:
                 )
                 self._listeners.append(control)
                 self.control_port = control.sockets[0].getsockname()[1]
+            if self.https is not None:
+                self._listeners.append(await self.https.listen(config.host))
             if tls is not None:
                 pin, connection_file = tls.pin, tls.write_connection(self.control_port, self.data_port)
         except (OSError, ConfigError, FileUnusable):
@@ -143,6 +152,7 @@ class TunnelServer:
                 pin,
                 connection_file,
                 is_encrypted=tls is not None,
+                https=None if self.https is None else Address(config.host, self.https.port),
             )
         )
 
@@ -327,6 +337,8 @@ class TunnelServer:
         self.reload_tokens(is_urgent=False)
         if self._tls is not None:
             self._tls.poll()
+        if self.https is not None:
+            self.https.poll()
 
 
 class ConnectedClient:
@@ -404,6 +416,9 @@ class ConnectedClient:
     def _public_url(self, name: str) -> str:
         if name == CATCH_ALL:  # the agent reached us by this name, and so will visitors
             name = normalize_host(self.link.dialled_host.encode("latin-1", "replace")) or "localhost"
+        https = self._server.https
+        if https is not None and https.serves(name):
+            return https.public_url(name)
         port = self._server.data_port
         return f"http://{name}" if port == 80 else f"http://{name}:{port}"
 

@@ -29,6 +29,7 @@ DOCUMENTS = [
     "docs/enlace-cifrado.md",
     "docs/limites.md",
     "docs/puertos-tcp.md",
+    "docs/https.md",
     "docs/informes.md",
     "docs/diagnostico.md",
     "docs/grabaciones.md",

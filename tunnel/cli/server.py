@@ -27,6 +27,7 @@ from tunnel.cli.common import (
     use_all_descriptors,
 )
 from tunnel.cli.config_file import add_config_option
+from tunnel.cli.https import add_https_options, read_https_options
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
 from tunnel.cli.tuning import tune_process
 from tunnel.config import (
@@ -53,6 +54,7 @@ from tunnel.events import (
     TokensRejected,
     TokensReloaded,
 )
+from tunnel.https_options import HttpsPortUnusable
 from tunnel.os_errors import describe_os_error
 from tunnel.port_ranges import NO_PORT
 from tunnel.server import TunnelServer
@@ -174,6 +176,7 @@ def add_parser(commands: Subparsers) -> None:
         help="dice de cada petición que un cliente respondió el código y, si lo trae, el identificador de su "
         "traceparent; nunca la ruta ni el contenido",
     )
+    add_https_options(parser)
     add_limit_option(parser)
     add_shared_options(parser)
     add_config_option(parser)
@@ -201,6 +204,7 @@ def run(options: argparse.Namespace) -> int:
         limits=visitor_limits(options.limit),
         client_limits=client_limits(options.limit),
         memory_limit_bytes=options.memory_limit,
+        https=read_https_options(options),
     )
     if auto_tls is not None and not auto_tls.names and config.control_host == ANY_HOST and config.token:
         print(
@@ -290,6 +294,8 @@ def _why_not_listening(config: ServerConfig, error: OSError, is_data_up: bool) -
     option, port, host = "--port", config.port, config.host
     if is_data_up:
         option, port, host = "--control-port", config.control_port, config.control_host
+    if config.https is not None and isinstance(error, HttpsPortUnusable):
+        option, port, host = "--https-port", config.https.port, config.host
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"esta máquina no tiene la dirección {host}."
     if error.errno == errno.EADDRINUSE:
@@ -333,6 +339,8 @@ def _listening(event: Listening) -> str:
         f"Visitantes:         http://{event.data.host}:{event.data.port}",
         f"Cliente del túnel:  {scheme}://{event.control.host}:{event.control.port}",
     ]
+    if event.https is not None:
+        lines.insert(2, f"Con HTTPS:          https://{event.https.host}:{event.https.port}")
     if event.pin:
         lines.append(f"Huella de la CA:    {event.pin}")
     if event.connection_file:

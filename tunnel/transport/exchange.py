@@ -208,6 +208,9 @@ class VisitorExchange:
             framing += b"Connection: close\r\n"
         elif not head.is_http_11:
             framing += b"Connection: keep-alive\r\n"
+        own = self._connection.own_fields
+        if own and own.partition(b":")[0].lower() not in response.lines.lower():  # or the service says it
+            framing += own
         self._connection.write(_status_line(status) + response.lines + framing + b"\r\n")
         if head.upgrade:
             self.end_content()  # refused: the request was complete all along

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum, auto
+from functools import partial
 from typing import Protocol, cast
 
 from tunnel.http.body import BodyReader, ChunkedBody, LengthBody
@@ -22,6 +23,7 @@ from tunnel.http.errors import BadMessage
 from tunnel.http.fields import find_field, request_fields
 from tunnel.http.forwarded import Networks, is_within, visitor_behind
 from tunnel.http.head import UNKNOWN_LENGTH, RequestHead, find_head_end, parse_request_head
+from tunnel.http.own_answer import OwnAnswer
 from tunnel.http.wire import encode_open
 from tunnel.limits import VisitorLimits
 from tunnel.protocol.memory import MemoryBudget
@@ -31,7 +33,7 @@ from tunnel.transport.exchange import VisitorExchange
 from tunnel.transport.link import CONTROL_PATH
 from tunnel.transport.sockets import StallClock, reset
 
-__all__ = ["Edge", "OnRequest", "VisitorConnection"]
+__all__ = ["Edge", "FrontDesk", "OnRequest", "VisitorConnection"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,13 @@ OnRequest = Callable[[Session, int, bytes], None]
 """Told of each request that a client answers: whose, with which status, its traceparent (b"" for none)."""
 
 
+class FrontDesk(Protocol):
+    """What the exit node answers by itself, before any routing."""
+
+    def answer(self, head: RequestHead, scheme: bytes) -> OwnAnswer | None:
+        """Return the answer to a request that came by ``scheme``; None: it is routed like any other."""
+
+
 class Edge(Protocol):
     """What visitors' connections need of the exit node."""
 
@@ -59,6 +68,7 @@ class Edge(Protocol):
     trusted_proxies: Networks
     on_request: OnRequest | None
     memory: MemoryBudget | None
+    front_desk: FrontDesk | None
 
     def find(self, host: bytes) -> tuple[Session, int] | Fault:
         """Return the session and the name's index there for a Host, or why there is none."""
@@ -82,10 +92,17 @@ class _State(Enum):
 
 
 class VisitorConnection(asyncio.Protocol):
-    """One TCP connection of a visitor's, on the data plane."""
+    """One TCP connection of a visitor's, on the data plane.
 
-    def __init__(self, edge: Edge) -> None:
+    Args:
+        is_tls: its transport encrypts.
+        own_fields: lines that the exit node adds to every answer, each with its CRLF.
+    """
+
+    def __init__(self, edge: Edge, *, is_tls: bool = False, own_fields: bytes = b"") -> None:
         self._edge = edge
+        self._is_tls = is_tls
+        self.own_fields = own_fields
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._visitor_ip = ""
@@ -97,7 +114,7 @@ class VisitorConnection(asyncio.Protocol):
         self._buffer = b""
         self._body: BodyReader | None = None
         self._exchange: VisitorExchange | None = None
-        self._is_first = True
+        self._is_first = not is_tls  # of a connection that may turn out to be a client's
         self._is_advancing = False
         self._is_read_paused = False
         self._is_write_paused = False
@@ -138,7 +155,8 @@ class VisitorConnection(asyncio.Protocol):
         """
         if self._state is _State.RAW and self._exchange is not None:
             self._exchange.end_content()
-            return not self._exchange.is_answered  # True: keep the other direction open
+            # True: keep the other direction open, which asyncio's TLS cannot.
+            return not self._exchange.is_answered and not self._is_tls
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -212,7 +230,11 @@ class VisitorConnection(asyncio.Protocol):
     def write_eof(self) -> None:
         """End our direction (after a 101, or before a lingering close)."""
         self._flush()
-        if self._transport is not None and self._transport.can_write_eof():
+        if self._transport is None:
+            return
+        if self._is_tls:  # which ends both with close_notify, and reads on until the visitor's own
+            self._transport.close()
+        elif self._transport.can_write_eof():
             self._transport.write_eof()
 
     def abort(self) -> None:
@@ -259,6 +281,10 @@ class VisitorConnection(asyncio.Protocol):
 
     def answer_fault(self, fault: Fault, head: RequestHead | None) -> None:
         """Answer with an error page; go on with the connection where its state is certain."""
+        accept = b"" if head is None else find_field(head.fields, b"accept")
+        self._answer(partial(error_response, fault, accept), head)
+
+    def _answer(self, encode: Callable[[bool, bool, str], bytes], head: RequestHead | None) -> None:
         self._exchange = None
         is_complete = self._state is not _State.CONTENT
         is_drainable = isinstance(self._body, LengthBody) and self._body.left <= _MAX_DRAINED_BYTES
@@ -268,9 +294,11 @@ class VisitorConnection(asyncio.Protocol):
             and self.may_keep_alive
             and (is_complete or (is_drainable and not head.expects_continue))
         )
-        accept = b"" if head is None else find_field(head.fields, b"accept")
         has_body = head is None or head.method != b"HEAD"
-        self.write(error_response(fault, accept, keep_alive, has_body, formatdate(usegmt=True)))
+        answer = encode(keep_alive, has_body, formatdate(usegmt=True))
+        if self.own_fields:
+            answer = answer.replace(b"\r\n", b"\r\n" + self.own_fields, 1)  # behind the status line
+        self.write(answer)
         if not keep_alive:
             self._linger()
         elif is_complete:
@@ -416,15 +444,20 @@ class VisitorConnection(asyncio.Protocol):
         if head.target.startswith(_RESERVED_PREFIX):
             self.answer_fault(FAULTS["reserved-path"], head)
             return
+        visitor_ip, scheme = self._visitor_ip, b"https" if self._is_tls else b"http"
+        if self._is_behind_proxy:
+            visitor_ip, scheme = visitor_behind(head.fields, visitor_ip, self._edge.trusted_proxies)
+        if self._edge.front_desk is not None:
+            own = self._edge.front_desk.answer(head, scheme)
+            if own is not None:
+                self._answer(own.encode, head)
+                return
         route = self._edge.find(head.host)
         if isinstance(route, Fault):
             self.answer_fault(route, head)
             return
         session, index = route
         exchange = VisitorExchange(self, head)
-        visitor_ip, scheme = self._visitor_ip, b"http"
-        if self._is_behind_proxy:
-            visitor_ip, scheme = visitor_behind(head.fields, visitor_ip, self._edge.trusted_proxies)
         payload = encode_open(head, index, request_fields(head, visitor_ip, scheme))
         if not exchange.start(session, payload, self.now()):
             self.answer_fault(FAULTS["too-many-streams"], head)

@@ -1,0 +1,133 @@
+"""The port with TLS: which certificate a handshake gets, and what is answered before any routing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+
+from tunnel.events import OnEvent
+from tunnel.http.head import RequestHead
+from tunnel.http.own_answer import OwnAnswer
+from tunnel.https.files import FileCertificate
+from tunnel.https_options import HttpsOptions, HttpsPortUnusable
+from tunnel.routing import normalize_host
+from tunnel.transport.tls import server_context
+from tunnel.transport.visitor import Edge, VisitorConnection
+
+__all__ = ["HttpsEdge"]
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+_HTTPS_PORT = 443  # RFC 9110, section 4.2.2
+_GOODBYE_S = 2.0  # how long a visitor may take to answer close_notify
+
+
+class HttpsEdge:
+    """HTTPS for visitors.  ``listen`` binds the port, ``poll`` keeps certificates in date.
+
+    Args:
+        edge: what visitors' connections need.
+        clock: returns the Unix time.
+        is_claimed: whether a client serves a name now.
+
+    Raises:
+        ConfigError: a file cannot be used.
+        FileUnusable: the state folder cannot be made or written.
+    """
+
+    def __init__(
+        self,
+        options: HttpsOptions,
+        edge: Edge,
+        on_event: OnEvent,
+        clock: Callable[[], float] = time.time,
+        is_claimed: Callable[[str], bool] = lambda name: False,
+    ) -> None:
+        self.port = 0
+        self._options = options
+        self._edge = edge
+        self._files = [FileCertificate(files, clock) for files in options.certificates]
+        self._hsts = b"Strict-Transport-Security: max-age=%d\r\n" % options.hsts_s if options.hsts_s else b""
+        # Without a certificate of its own: handshakes take that of the context that they are given.
+        self._context = server_context()
+        self._context.sni_callback = self._choose
+
+    async def listen(self, host: str) -> asyncio.Server:
+        """Bind the port.
+
+        Raises:
+            HttpsPortUnusable: it cannot be bound.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.create_server(
+                lambda: VisitorConnection(self._edge, is_tls=True, own_fields=self._hsts),
+                host,
+                self._options.port,
+                backlog=_BACKLOG,
+                ssl=self._context,
+                ssl_handshake_timeout=self._edge.limits.head_timeout_s,
+                ssl_shutdown_timeout=_GOODBYE_S,
+            )
+        except OSError as error:
+            raise HttpsPortUnusable(error.errno, error.strerror) from None
+        self.port = listener.sockets[0].getsockname()[1]
+        return listener
+
+    def poll(self) -> None:
+        """Keep the certificates in date; to be called now and then."""
+        for certificate in self._files:
+            certificate.poll()
+
+    def serves(self, name: str) -> bool:
+        """Whether ``name`` has a certificate, or is to have one."""
+        return self._find(name) is not None
+
+    def public_url(self, name: str) -> str:
+        """Return where visitors find a name."""
+        return f"https://{name}" if self.port == _HTTPS_PORT else f"https://{name}:{self.port}"
+
+    # ── before any routing (transport.visitor.FrontDesk) ─────────────────────────────────────────
+
+    def answer(self, head: RequestHead, scheme: bytes) -> OwnAnswer | None:
+        """Return what the exit node itself answers to a request; None: it is routed like any other.
+
+        Args:
+            scheme: how the visitor came, as a trusted proxy before the exit node says it.
+        """
+        if scheme == b"https" or not self._options.redirects or not head.target.startswith(b"/"):
+            return None
+        name = normalize_host(head.host)
+        if not self.serves(name):
+            return None
+        # RFC 9110, section 15.4.9: the method and the content stay what they are.
+        location = self.public_url(name) + head.target.decode("latin-1")
+        text = f"Esta página está en {self.public_url(name)}\n".encode()
+        return OwnAnswer(308, "text/plain; charset=utf-8", text, (("Location", location),))
+
+    # ── handshakes ───────────────────────────────────────────────────────────────────────────────
+
+    def _find(self, name: str) -> ssl.SSLContext | None:
+        wildcard = f"*.{name.partition('.')[2]}"  # RFC 9525, section 6.3: for one label, the first
+        for wanted in (name, wildcard):
+            for certificate in self._files:
+                if wanted in certificate.names:
+                    return certificate.context
+        return None
+
+    def _choose(
+        self, tls: ssl.SSLSocket | ssl.SSLObject, name: str | None, context: ssl.SSLContext
+    ) -> int | None:
+        """Give a handshake its certificate; called by OpenSSL, with or without a name."""
+        if name:
+            found = self._find(name.lower().rstrip("."))
+        else:  # RFC 6066, section 3: none is said of an address, and by old programs
+            found = self._files[0].context if self._files else None
+        if found is None:
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        tls.context = found
+        return None
