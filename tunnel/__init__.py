@@ -10,6 +10,8 @@ Map
     ``fileserver``   a folder over HTTP, a service to share
     ``proxy``        agent: out through a corporate proxy
     ``routing``      which client serves which name
+    ``balance``      which client of several that share a name is next
+    ``health``       agent: are its services well?
     ``access``       whose token is whose
     ``encryption``   exit node: TLS on the control plane
     ``https``        exit node: HTTPS for visitors, a certificate for each name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tunnel import __version__
 from tunnel.config import ClientConfig
-from tunnel.events import Connected, Disconnected, OnEvent, Refused, Stopping
+from tunnel.events import Connected, Disconnected, HealthChanged, OnEvent, Refused, Stopping
 from tunnel.protocol.auth import NONCE_BYTES, key_id
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS
@@ -30,6 +30,7 @@ from tunnel.transport.upstream import UpstreamPool
 __all__ = ["TunnelClient", "retry_delay_s"]
 
 if TYPE_CHECKING:
+    from tunnel.health.checks import HealthChecks
     from tunnel.tcp.agent import TcpServices
 
 _log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class TunnelClient:
         self._stopping = asyncio.Event()
         self._exchanges: AgentExchanges | None = None
         self._services: TcpServices | None = None
+        self._checks: HealthChecks | None = None
         if config.tcp:
             from tunnel.tcp.agent import TcpServices
 
@@ -96,6 +98,11 @@ class TunnelClient:
         loop = asyncio.get_running_loop()
         pools = [UpstreamPool(upstream, loop) for upstream in self.config.upstreams]
         self._exchanges = AgentExchanges(pools, self.config.upstream_timeout_s, loop)
+        if self.config.health is not None:
+            from tunnel.health.checks import HealthChecks
+
+            self._checks = HealthChecks(self.config.upstreams, self.config.health, self._health_changed)
+            self._checks.start()
         failures = 0
         try:
             while not self._stopping.is_set():
@@ -114,6 +121,8 @@ class TunnelClient:
                     async with asyncio.timeout(delay):
                         await self._stopping.wait()
         finally:
+            if self._checks is not None:
+                await self._checks.close()
             await self._exchanges.close()
             if self._services is not None:
                 await self._services.close()
@@ -158,10 +167,25 @@ class TunnelClient:
         claim = Claim(
             tuple(upstream.name for upstream in self.config.upstreams),
             tuple(service.exit_port for service in self.config.tcp),
+            self.config.is_balanced,
+            self.config.health is not None,
         )
         now = asyncio.get_running_loop().time()
         handshake = AgentHandshake(token, hello, claim)
         return Session(handshake, attempt, link.schedule_flush, now, memory=memory)
+
+    def tell_health(self, session: Session) -> None:
+        """Say on a link that is fresh what is known of the services."""
+        for index, is_up, detail in self._checks.known if self._checks is not None else ():
+            session.send_health(index, is_up, detail)
+
+    def _health_changed(self, index: int, is_up: bool, detail: str) -> None:
+        session_id = ""
+        if self._link is not None and isinstance(grant := self._link.session.outcome, Grant):
+            self._link.session.send_health(index, is_up, detail)
+            session_id = grant.session
+        name = self.config.upstreams[index].name
+        self.on_event(HealthChanged(session_id, name, is_up, detail))
 
     def attempt_linked(self, link: AgentLink | None) -> None:
         """Note the link that is in use, or that there is none."""
@@ -237,6 +261,15 @@ class _Attempt:
             self.refusal = Refused("no-ports", "this exit node knows nothing of TCP ports")
             self._link.session.close(CloseCode.DRAINING, "no ports")
             return
+        for is_wanted, is_granted, code in (
+            (config.is_balanced, grant.balance, "no-balance"),
+            (config.health is not None, grant.health, "no-health"),
+        ):
+            if is_wanted and not is_granted:  # likewise
+                self.refusal = Refused(code, "this exit node is of an older version")
+                self._link.session.close(CloseCode.DRAINING, code)
+                return
+        self._client.tell_health(self._link.session)
         upstreams = tuple(upstream.url for upstream in config.upstreams)
         tcp = tuple((service.exit_port, service.address) for service in config.tcp)
         self._client.on_event(Connected(grant.session, grant.urls, upstreams, tcp))

@@ -12,6 +12,7 @@ from ipaddress import AddressValueError, IPv4Network, IPv6Address, IPv6Network, 
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tunnel.balance.options import HealthOptions
 from tunnel.http.forwarded import Networks
 from tunnel.http.rules import ServiceRules
 from tunnel.https_options import HttpsOptions
@@ -253,6 +254,8 @@ class ClientConfig:
     tcp: tuple[TcpUpstream, ...] = ()
     proxy_protocol: ProxyProtocol = ProxyProtocol.NONE  # what TCP services are told of who came
     proxy: ProxyServer | None = None  # on the way to the exit node
+    is_balanced: bool = False  # what it shares it shares with other clients of its token
+    health: HealthOptions | None = None
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""

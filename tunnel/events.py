@@ -15,6 +15,7 @@ __all__ = [
     "Connected",
     "Disconnected",
     "Event",
+    "HealthChanged",
     "Listening",
     "OnEvent",
     "Refused",
@@ -87,6 +88,18 @@ class RequestPassed(Event):
     session: str  # the client's
     status: int
     trace: str = ""  # the trace id of the request's traceparent (W3C Trace Context, section 3.2.2.3), if any
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChanged(Event):
+    """Either: a service that its client checks (``--health``) is ready for visitors, or not any more."""
+
+    name: ClassVar[str] = "health"
+    session: str  # the client's; "" at a client that has no link now
+    upstream: str  # the name that visitors call it by, or ``*``
+    is_up: bool
+    detail: str  # what is wrong, in the system's words
+    label: str = ""  # at a server: of the client's token
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from tunnel.balance.group import Group
 from tunnel.config import CATCH_ALL
 
 __all__ = ["MAX_KNOWN_NAMES", "Holder", "Route", "RoutingTable", "normalize_host"]
@@ -31,14 +32,27 @@ H = TypeVar("H", bound=Holder)
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[H]):
-    """Who serves a name, and the name's index in that client's claim."""
+    """Who serves a name, and the name's index in that client's claim.
+
+    Where clients share the name ``group`` has them all, and ``holder`` is one of them.
+    """
 
     holder: H
     index: int
+    group: Group[H] | None = None
+
+    def rivals(self, holder: H, instance: str) -> list[H]:
+        """Return those that have to go where ``holder`` comes, as :meth:`Group.rivals` does."""
+        if self.group is not None:
+            return self.group.rivals(holder, instance)
+        return [] if self.holder is holder else [self.holder]
 
 
 class RoutingTable(Generic[H]):
-    """Names to clients.  Each name has one holder; its token may move it to another link."""
+    """Names to clients.  Each name has one holder; its token may move it to another link.
+
+    Clients of one token that all say so share a name instead.
+    """
 
     def __init__(self) -> None:
         self._routes: dict[str, Route[H]] = {}
@@ -60,8 +74,11 @@ class RoutingTable(Generic[H]):
         routes = map(self._routes.get, names)
         return any(route is not None and route.holder.key_id == key_id for route in routes)
 
-    def claim(self, names: tuple[str, ...], holder: H) -> list[H]:
+    def claim(self, names: tuple[str, ...], holder: H, shared_as: str = "") -> list[H]:
         """Give ``names`` to ``holder``.
+
+        Args:
+            shared_as: its instance, where it shares them with others that do; "" where it does not.
 
         Returns:
             The holders that lost a name by it; each has lost all of its names.
@@ -69,12 +86,17 @@ class RoutingTable(Generic[H]):
         replaced: dict[int, H] = {}
         for name in names:
             route = self._routes.get(name)
-            if route is not None and route.holder is not holder:
-                replaced[id(route.holder)] = route.holder
+            if route is not None:
+                replaced.update((id(rival), rival) for rival in route.rivals(holder, shared_as))
         for former in replaced.values():
             self.release(former)
         for index, name in enumerate(names):
-            self._routes[name] = Route(holder, index)
+            group: Group[H] | None = None
+            if shared_as:
+                route = self._routes.get(name)  # of those that share it too, all others are gone
+                group = Group() if route is None or route.group is None else route.group
+                group.join(holder, index, shared_as)
+            self._routes[name] = Route(holder, index, group)
             self._known.pop(name, None)
             self._known[name] = None
         while len(self._known) > MAX_KNOWN_NAMES:
@@ -83,8 +105,16 @@ class RoutingTable(Generic[H]):
 
     def release(self, holder: H) -> None:
         """Take every name from ``holder``."""
-        for name in [name for name, route in self._routes.items() if route.holder is holder]:
-            del self._routes[name]
+        for name, route in list(self._routes.items()):
+            if route.group is None:
+                if route.holder is holder:
+                    del self._routes[name]
+            elif route.group.leave(holder):
+                first = route.group.first
+                if first is None:
+                    del self._routes[name]
+                else:
+                    self._routes[name] = Route(first.holder, first.index, route.group)
 
     def find(self, name: str) -> Route[H] | None:
         """Return who serves ``name`` (normalized), or None."""

@@ -17,6 +17,7 @@ from tunnel.events import (
     Address,
     ClientConnected,
     ClientGone,
+    HealthChanged,
     Listening,
     OnEvent,
     RequestPassed,
@@ -25,7 +26,7 @@ from tunnel.events import (
 )
 from tunnel.http.error_pages import FAULTS, Fault
 from tunnel.protocol.auth import NONCE_BYTES
-from tunnel.protocol.errors import CloseCode, LocalMisuse
+from tunnel.protocol.errors import CloseCode, LocalMisuse, ProtocolViolation
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES
 from tunnel.protocol.handshake import ExitNodeHandshake
 from tunnel.protocol.memory import MemoryBudget
@@ -214,12 +215,11 @@ class TunnelServer:
         if route is None or not self.access.allows(route.holder.key_id, name):
             is_known = self.routes.is_known(name) or self.access.is_named(name)
             return FAULTS["no-client" if is_known else "unknown-host"]
-        session = route.holder.session
-        if session.draining:
-            return FAULTS["draining"]
-        if not self.may_open(session):
-            return FAULTS["too-many-streams"]
-        return session, route.index
+        if route.group is not None:
+            chosen = route.group.choose(ConnectedClient.why_not, ConnectedClient.load)
+            return FAULTS[chosen] if isinstance(chosen, str) else (chosen.holder.session, chosen.index)
+        reason = route.holder.why_not(route.index)
+        return FAULTS[reason] if reason else (route.holder.session, route.index)
 
     def may_open(self, session: Session) -> bool:
         """Whether a client takes one more stream."""
@@ -266,9 +266,9 @@ class TunnelServer:
     def client_opened(self, client: ConnectedClient) -> None:
         """A client was granted its names: they lead to it from now on."""
         self._open_clients += 1
-        former = self.routes.claim(client.names, client)
+        former = self.routes.claim(client.names, client, client.shared_as)
         if self.ports is not None:
-            former += self.ports.claim(client.ports, client)
+            former += self.ports.claim(client.ports, client, client.shared_as)
         for other in dict.fromkeys(former):
             if not other.session.draining:  # one that stops finishes what is under way, and leaves
                 other.session.close(CloseCode.REPLACED, "another client with this token took over")
@@ -320,10 +320,13 @@ class TunnelServer:
     def _may_try(self, address: str) -> bool:
         return self._attempts.take(source_of(address), asyncio.get_running_loop().time())
 
-    def has_room_for(self, key_id: str, claim: Claim) -> bool:
+    def has_room_for(self, hello: Hello, claim: Claim) -> bool:
         """Whether one more client may come, or this one comes back for what it has."""
+        key_id = hello.key_id
         if self._open_clients < self.config.client_limits.max_clients:
             return True
+        if claim.balance:  # it takes nobody's place, but for that of a former link of its own
+            return any(each.is_open and each.shared_as == hello.instance for each in self._clients)
         if self.ports is not None and self.ports.is_held_by(claim.ports, key_id):
             return True
         return self.routes.is_held_by(claim.names, key_id)
@@ -354,7 +357,22 @@ class ConnectedClient:
         self.is_open = False
         self.names: tuple[str, ...] = ()  # what it was granted
         self.ports: tuple[int, ...] = ()
+        self.shared_as = ""  # its instance, where it shares them with others
+        self._down: set[int] = set()  # names that are not ready for visitors, by their index
         self._claim = Claim(())
+
+    def why_not(self, index: int) -> str:
+        """Return why it cannot take a visitor of a name of its own now, as a fault's code; "" if it can."""
+        session = self.link.session
+        if session.draining:
+            return "draining"
+        if self._down and index in self._down:
+            return "upstream-down"
+        return "" if self._server.may_open(session) else "too-many-streams"
+
+    def load(self) -> int:
+        """Return how many streams it has under way."""
+        return self.link.session.stream_count
 
     @property
     def session(self) -> Session:
@@ -374,7 +392,7 @@ class ConnectedClient:
         forbidden = next((name for name in names if not server.access.allows(hello.key_id, name)), None)
         if forbidden is not None:
             return Refusal("name-not-allowed", f"this token may not claim {forbidden}")
-        if not server.has_room_for(hello.key_id, claim):
+        if not server.has_room_for(hello, claim):
             return Refusal("too-many-clients", "this exit node has as many clients as it takes", retry=True)
         held = server.routes.held_by_others(names, hello.key_id)
         if held is not None:
@@ -386,6 +404,7 @@ class ConnectedClient:
             if refusal is not None:
                 return refusal
         self.key_id, self.agent = hello.key_id, hello.agent
+        self.shared_as = hello.instance if claim.balance else ""
         self.label = server.access.label(hello.key_id)
         self._claim = claim
         return Grant(
@@ -394,6 +413,8 @@ class ConnectedClient:
             ping_interval_s=server.config.ping_interval_s,
             initial_window=server.initial_window_bytes,
             ports=claim.ports,
+            balance=claim.balance,
+            health=claim.health,
         )
 
     def check_access(self) -> None:
@@ -428,7 +449,19 @@ class ConnectedClient:
         """The handshake ended well."""
         self.is_open, self.names, self.ports = True, self._claim.names, self._claim.ports
         self.link.reschedule_tick()
+        if self._claim.health:  # a name is not ready before it is said to be
+            self._down = set(range(len(self.names)))
+            self.session.on_health = self._health_changed
         self._server.client_opened(self)
+
+    def _health_changed(self, index: int, is_up: bool, detail: str) -> None:
+        if index >= len(self.names):
+            raise ProtocolViolation(f"HEALTH of name {index} of {len(self.names)}")
+        if is_up:
+            self._down.discard(index)
+        else:
+            self._down.add(index)
+        self._server.on_event(HealthChanged(self.session_id, self.names[index], is_up, detail, self.label))
 
     def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
         """Never called: an exit node opens streams and is asked for none."""

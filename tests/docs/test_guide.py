@@ -37,6 +37,7 @@ DOCUMENTS = [
     "docs/archivos.md",
     "docs/configuracion.md",
     "docs/proxy.md",
+    "docs/balanceo.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

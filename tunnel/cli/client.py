@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunnel.cli import balance
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
@@ -23,7 +24,7 @@ from tunnel.config import (
     parse_upstreams,
 )
 from tunnel.connection import Connection, load_connection
-from tunnel.events import Connected, Disconnected, Event, Stopping
+from tunnel.events import Connected, Disconnected, Event, HealthChanged, Stopping
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
@@ -95,6 +96,7 @@ def add_parser(commands: Subparsers) -> None:
         help="acepta un enlace sin cifrar (ws://) con otra máquina: quien esté en el camino puede leerlo y "
         "cambiarlo",
     )
+    balance.add_options(parser)
     add_shared_options(parser)
     add_config_option(parser)
     parser.set_defaults(run=run)
@@ -150,15 +152,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig:
+    upstreams = with_header_rules(
+        parse_upstreams(options.upstream) if options.upstream else (),
+        options.request_header,
+        options.response_header,
+        options.host_header,
+    )
     return ClientConfig(
         address=connection.address,
         token=connection.token,
-        upstreams=with_header_rules(
-            parse_upstreams(options.upstream) if options.upstream else (),
-            options.request_header,
-            options.response_header,
-            options.host_header,
-        ),
+        upstreams=upstreams,
         tcp=parse_tcp_upstreams(options.tcp) if options.tcp else (),
         proxy_protocol=ProxyProtocol(options.proxy_protocol),
         upstream_timeout_s=options.upstream_timeout,
@@ -166,6 +169,8 @@ def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig
         trust=CaFile(options.ca_file) if options.ca_file else connection.trust,
         allows_plain=options.inseguro,
         proxy=read_proxy(options, connection.address),
+        is_balanced=options.balance,
+        health=balance.read_health(options, upstreams),
     )
 
 
@@ -250,6 +255,8 @@ class _Describer:
 
     def __init__(self, config: ClientConfig, *, names_it: bool = False) -> None:
         self._url, self._host = config.address.url, config.address.host
+        self._urls = {upstream.name: upstream.url for upstream in config.upstreams}
+        self._sick: set[str] = set()  # names that were not well at some time
         self._with = f" con {self._url}" if names_it else ""
         self._last = ("", "")
 
@@ -268,6 +275,13 @@ class _Describer:
             reason = _REASONS.get(event.reason, event.reason)
             detail = f" ({words_of_detail(event.detail)})" if event.reason in _WITH_DETAIL else ""
             return f"Sin enlace con {self._url}: {reason}{detail}. Se reintenta sin parar…"
+        if isinstance(event, HealthChanged):
+            if event.is_up and event.upstream not in self._sick:
+                return None  # well from the start: nothing to tell
+            self._sick.add(event.upstream)
+            return balance.words_of_health(
+                self._urls.get(event.upstream, event.upstream), event.is_up, event.detail
+            )
         if isinstance(event, Stopping):
             return f"Cerrando el túnel{self._with}; peticiones en curso: {event.open_requests}."
         return None
@@ -338,6 +352,10 @@ _REFUSALS = PROXY_REFUSALS | {
     "name-not-allowed": "su token no permite pedir ese nombre, o todos, que es lo que pide un --upstream sin "
     "nombre. Pida los suyos: --upstream NOMBRE=URL.",
     "name-taken": "otro cliente, con otro token, ya tiene ese nombre. Pida otro en --upstream.",
+    "no-balance": "el nodo de salida es de una versión que no reparte entre varios clientes. Actualícelo, o "
+    "quite --balance.",
+    "no-health": "el nodo de salida es de una versión que no escucha revisiones de salud. Actualícelo, o "
+    "quite --health.",
     "no-ports": "el nodo de salida es de una versión que no conoce los puertos TCP. Actualícelo, o "
     "quite --tcp.",
     "port-in-use": "otro programa del nodo de salida ocupa ya un puerto de --tcp. Pida otro.",

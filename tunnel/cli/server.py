@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from tunnel.cli.balance import words_of_health
 from tunnel.cli.common import (
     EventPrinter,
     Subparsers,
@@ -48,6 +49,7 @@ from tunnel.events import (
     ClientConnected,
     ClientGone,
     Event,
+    HealthChanged,
     Listening,
     RequestPassed,
     Stopping,
@@ -320,6 +322,9 @@ def _describe(event: Event) -> str | None:
     if isinstance(event, ClientGone):
         reason = _REASONS.get(event.reason, event.reason)
         return f"Se fue el cliente{_label(event.label)} {event.peer} ({reason})."
+    if isinstance(event, HealthChanged):
+        where = "El servicio de todos los nombres" if event.upstream == CATCH_ALL else event.upstream
+        return words_of_health(f"{where}, del cliente{_label(event.label)},", event.is_up, event.detail)
     if isinstance(event, RequestPassed):
         trace = f", traza {event.trace}" if event.trace else ""
         return f"Petición respondida: {event.status}{trace}."

@@ -70,6 +70,9 @@ FAULTS = _by_code(
           "Espere un momento y repita la petición.", retry_after_s=1),
     Fault("draining", 503, 3, "El túnel se está deteniendo",
           "Repita la petición en unos segundos, cuando haya arrancado de nuevo.", retry_after_s=2),
+    Fault("upstream-down", 503, 4, "La aplicación no pasa su revisión de salud",
+          "El cliente del túnel la revisa cada pocos segundos (--health) y avisó que no está en condiciones "
+          "de responder. Mire los mensajes del cliente y los de la aplicación.", retry_after_s=2),
     Fault("client-fault", 502, 3, "El cliente del túnel tuvo una falla",
           "Mire los mensajes del cliente en la máquina de la aplicación."),
     Fault("upstream-refused", 502, 4, "La aplicación no acepta conexiones",

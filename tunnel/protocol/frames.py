@@ -64,6 +64,7 @@ class FrameType(IntEnum):
     PING = 6
     PONG = 7
     GOAWAY = 8
+    HEALTH = 9
     OPEN = 16
     HEAD = 17
     DATA = 18

@@ -22,6 +22,7 @@ _MAX_TEXT = 300
 _MAX_URL = 2048
 _MAX_CREDIT = 2**31 - 1  # a CREDIT that would take a sender to 2^31 is a violation
 _HEX = re.compile(r"[0-9a-f]+")
+_LATER = ("ports", "balance", "health")  # left out where they say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class Claim:
 
     names: tuple[str, ...]  # HTTP names; ``*`` is every name
     ports: tuple[int, ...] = ()  # TCP ports of the exit node's; left out where there are none
+    balance: bool = False  # shared with others of this token that say so too; left out where not
+    health: bool = False  # HEALTH frames will tell when a name is ready; left out where not
 
     def encode(self) -> bytes:
         """Return the JSON bytes, without the proof."""
@@ -95,7 +98,7 @@ class Claim:
                 f"CLAIM of {len(names)} names and {len(ports)} ports, at most {MAX_NAMES} and {MAX_PORTS} "
                 "are possible, and at least one of either"
             )
-        return cls(names, ports)
+        return cls(names, ports, body.flag("balance"), body.flag("health"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ class Grant:
     ping_interval_s: float
     initial_window: int  # bytes of DATA a stream may carry towards the exit node before its first CREDIT
     ports: tuple[int, ...] = ()  # the claim's; none where the exit node knows nothing of ports
+    balance: bool = False  # the claim's; false where the exit node knows nothing of it, as what follows
+    health: bool = False
 
     def encode(self) -> bytes:
         """Return the JSON bytes."""
@@ -122,6 +127,8 @@ class Grant:
             ping_interval_s=body.seconds("ping_interval_s"),
             initial_window=body.integer("initial_window", 1, _MAX_CREDIT),
             ports=body.ports("ports"),
+            balance=body.flag("balance"),
+            health=body.flag("health"),
         )
 
 
@@ -145,9 +152,8 @@ class Refusal:
 
 
 def _encode(message: Hello | Challenge | Claim | Grant | Refusal) -> bytes:
-    members = asdict(message)
-    if members.get("ports") == ():  # a peer that knows nothing of ports is told nothing of them
-        del members["ports"]
+    # A peer that knows nothing of what came later is told nothing of it.
+    members = {name: value for name, value in asdict(message).items() if value or name not in _LATER}
     return json.dumps(members, separators=(",", ":")).encode()
 
 
@@ -215,8 +221,11 @@ class _Body:
             raise self._fail(name, "a number of seconds, more than 0 and less than a day")
         return float(value)
 
-    def boolean(self, name: str) -> bool:
-        value = self._members.get(name)
+    def flag(self, name: str) -> bool:
+        return self.boolean(name, False)
+
+    def boolean(self, name: str, default: bool | None = None) -> bool:
+        value = self._members.get(name, default)
         if type(value) is not bool:
             raise self._fail(name, "true or false")
         return value

@@ -32,7 +32,15 @@ from tunnel.protocol.messages import Grant, Refusal
 from tunnel.protocol.states import StreamEvent, StreamState
 from tunnel.protocol.stream import Stream, StreamSink
 
-__all__ = ["HANDSHAKE_TIMEOUT_S", "PING_INTERVAL_S", "Role", "Session", "SessionHandler", "SessionState"]
+__all__ = [
+    "HANDSHAKE_TIMEOUT_S",
+    "PING_INTERVAL_S",
+    "OnHealth",
+    "Role",
+    "Session",
+    "SessionHandler",
+    "SessionState",
+]
 
 PING_INTERVAL_S = 5.0
 HANDSHAKE_TIMEOUT_S = 10.0
@@ -52,11 +60,16 @@ _MAX_DETAIL_BYTES = 200
 _CODE = Struct("!H")
 _CREDIT = Struct("!I")
 _PING = Struct("!Q")
+_HEALTH = Struct("!HB")
 _HALF_SPACE = 2**31
 
 # A number that is unknown here, or that never travels, says only that something went wrong over there.
 _RESET_CODES = {code.value: code for code in ResetCode if code is not ResetCode.LINK_LOST}
 _CLOSE_CODES = {code.value: code for code in CloseCode if code is not CloseCode.CONNECTION_LOST}
+
+
+OnHealth = Callable[[int, bool, str], None]
+"""Told of an index in the claim's names, whether it is ready for visitors, and why it is not."""
 
 
 class Role(Enum):
@@ -123,6 +136,7 @@ class Session:
         self.ping_interval_s = ping_interval_s
         self.draining = False  # one of the two sides wants no new streams
         self.on_idle: Callable[[], None] | None = None  # called when the last stream is gone
+        self.on_health: OnHealth | None = None  # told of HEALTH frames, by an exit node that granted them
         self.growth = GrowthBudget(memory=memory)
         self._handshake = handshake
         self._handler = handler
@@ -276,6 +290,18 @@ class Session:
             self.draining = True
             self._emit_goaway(CloseCode.DRAINING, detail)
 
+    def send_health(self, index: int, is_up: bool, detail: str = "") -> None:
+        """Tell the exit node whether a name of the claim is ready for visitors (role AGENT).
+
+        Raises:
+            LocalMisuse: the exit node did not grant that it would be told.
+        """
+        if self.state is SessionState.OPEN:
+            if self.role is not Role.AGENT or not (isinstance(self.outcome, Grant) and self.outcome.health):
+                raise LocalMisuse("HEALTH was not granted")
+            text = detail.encode(errors="replace")[:_MAX_DETAIL_BYTES]
+            self._emit(FrameType.HEALTH, CONTROL_STREAM, _HEALTH.pack(index, is_up) + text)
+
     def close(self, code: CloseCode, detail: str = "") -> None:
         """End the session now, telling the peer why.  Streams under way are cut."""
         if self.state is SessionState.CLOSED:
@@ -323,6 +349,8 @@ class Session:
             self._receive_pong(payload, now)
         elif kind == FrameType.GOAWAY:
             self._receive_goaway(payload)
+        elif kind == FrameType.HEALTH and self.on_health is not None:
+            self._receive_health(payload, self.on_health)
         else:
             raise ProtocolViolation(f"{FrameType(kind).name} after the handshake")
 
@@ -333,6 +361,12 @@ class Session:
         # A peer that makes up its PONGs deceives itself: the value only sets how fast its windows grow.
         self.last_round_trip_s = max(round_trip_s, 0.0)
         self.round_trip_s = min(self.round_trip_s or self.last_round_trip_s, self.last_round_trip_s)
+
+    def _receive_health(self, payload: bytes, on_health: OnHealth) -> None:
+        if len(payload) < _HEALTH.size or payload[2] > 1:
+            raise ProtocolViolation("malformed HEALTH")
+        index, is_up = _HEALTH.unpack_from(payload)
+        on_health(index, bool(is_up), _printable(payload[_HEALTH.size :]))
 
     def _receive_goaway(self, payload: bytes) -> None:
         number, detail = _unpack_code(payload)
@@ -465,5 +499,8 @@ def _pack_code(code: int, detail: str) -> bytes:
 def _unpack_code(payload: bytes) -> tuple[int, str]:
     if len(payload) < _CODE.size:
         raise ProtocolViolation(f"a code of {len(payload)} bytes, 2 are needed")
-    detail = bytes(payload[_CODE.size :]).decode("utf-8", "replace")
-    return _CODE.unpack_from(payload)[0], "".join(c if c.isprintable() else "?" for c in detail)
+    return _CODE.unpack_from(payload)[0], _printable(payload[_CODE.size :])
+
+
+def _printable(detail: bytes) -> str:
+    return "".join(c if c.isprintable() else "?" for c in bytes(detail).decode("utf-8", "replace"))

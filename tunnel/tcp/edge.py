@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from tunnel.balance.group import Group
 from tunnel.port_ranges import PortRanges
 from tunnel.protocol.messages import Refusal
 from tunnel.protocol.session import Session
@@ -86,7 +87,7 @@ class PortTable(Generic[H]):
                 return Refusal("port-not-allowed", f"this token may not claim port {port}")
         for port in ports:
             held = self._held.get(port)
-            if held is not None and held.holder is not None and held.holder.key_id != key_id:
+            if held is not None and held.is_another_s(key_id):
                 return Refusal("port-taken", f"port {port} belongs to a client with another token")
         for port in ports:
             if port not in self._held:
@@ -100,27 +101,31 @@ class PortTable(Generic[H]):
                     return Refusal("port-not-allowed", f"this exit node cannot listen on port {port}")
         return None
 
-    def claim(self, ports: tuple[int, ...], holder: H) -> list[H]:
-        """Give reserved ports to ``holder``; return who held them until now."""
+    def claim(self, ports: tuple[int, ...], holder: H, shared_as: str = "") -> list[H]:
+        """Give reserved ports to ``holder``; return who held them until now and has to go.
+
+        Args:
+            shared_as: its instance, where it shares them with others that do; "" where it does not.
+        """
         former: list[H] = []
         for index, port in enumerate(ports):
             held = self._held[port]
-            if held.holder is not None and held.holder is not holder and held.holder not in former:
-                former.append(held.holder)
-            held.give(holder, index)
+            former += [other for other in held.group.rivals(holder, shared_as) if other not in former]
+            held.give(holder, index, shared_as)
         for other in former:
             self.release(other)
         return former
 
     def release(self, holder: H) -> None:
-        """Close every port that ``holder`` holds."""
-        for port in [port for port, held in self._held.items() if held.holder is holder]:
-            self._held.pop(port).close()
+        """Take every port from ``holder``; those that nobody else holds are closed."""
+        for port, held in list(self._held.items()):
+            if held.group.leave(holder) and not held.group:
+                self._held.pop(port).close()
 
     def is_held_by(self, ports: tuple[int, ...], key_id: str) -> bool:
         """Whether a client with this token holds one of ``ports``."""
-        holders = (held.holder for port in ports if (held := self._held.get(port)) is not None)
-        return any(holder is not None and holder.key_id == key_id for holder in holders)
+        firsts = (held.group.first for port in ports if (held := self._held.get(port)) is not None)
+        return any(first is not None and first.holder.key_id == key_id for first in firsts)
 
     def close(self) -> None:
         """Listen no more."""
@@ -128,7 +133,7 @@ class PortTable(Generic[H]):
             self._held.popitem()[1].close()
 
     def _drop_unclaimed(self) -> None:
-        for port in [port for port, held in self._held.items() if held.holder is None]:
+        for port in [port for port, held in self._held.items() if not held.group]:
             self._held.pop(port).close()
 
 
@@ -138,15 +143,19 @@ class _HeldPort(Generic[H]):
     def __init__(self, edge: TcpEdge, port: int, sockets: list[socket.socket]) -> None:
         self._edge = edge
         self.port = port
-        self.holder: H | None = None
-        self.index = 0  # of the port, in the holder's claim
+        self.group: Group[H] = Group()  # who holds it
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self._start: asyncio.Task[None] | None = None
 
-    def give(self, holder: H, index: int) -> None:
-        """Give it to a client; visitors go to it from now on."""
-        self.holder, self.index = holder, index
+    def is_another_s(self, key_id: str) -> bool:
+        """Whether a client with another token holds it."""
+        first = self.group.first
+        return first is not None and first.holder.key_id != key_id
+
+    def give(self, holder: H, index: int, shared_as: str) -> None:
+        """Give it to a client; visitors go to it from now on, or to others that share it."""
+        self.group.join(holder, index, shared_as)
         if self._start is None:
             self._start = asyncio.get_running_loop().create_task(self._accept())
 
@@ -161,10 +170,13 @@ class _HeldPort(Generic[H]):
 
     def find(self) -> tuple[Session, int] | None:
         """Return the session that serves the port now and the port's index there, or None."""
-        holder = self.holder
-        if holder is None or holder.session.draining or not self._edge.allows_port(holder.key_id, self.port):
-            return None
-        return (holder.session, self.index) if self._edge.may_open(holder.session) else None
+        chosen = self.group.choose(self._why_not, lambda holder: holder.session.stream_count)
+        return None if isinstance(chosen, str) else (chosen.holder.session, chosen.index)
+
+    def _why_not(self, holder: H, index: int) -> str:
+        if holder.session.draining or not self._edge.allows_port(holder.key_id, self.port):
+            return "draining"
+        return "" if self._edge.may_open(holder.session) else "too-many-streams"
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()

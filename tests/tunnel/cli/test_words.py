@@ -28,6 +28,7 @@ from tunnel.events import (
     Connected,
     Disconnected,
     Event,
+    HealthChanged,
     Listening,
     Refused,
     RequestPassed,
@@ -71,6 +72,10 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
             "label": "",
             "ports": [],
         },
+    ),
+    (
+        HealthChanged("s1", "a.example", False, "HTTP 500", "ana"),
+        {"session": "s1", "upstream": "a.example", "is_up": False, "detail": "HTTP 500", "label": "ana"},
     ),
     (RequestPassed("s1", 201, "4bf9"), {"session": "s1", "status": 201, "trace": "4bf9"}),
     (
@@ -143,6 +148,7 @@ def test_the_server_words_its_events() -> None:
         "listening",
         "client_connected",
         "client_gone",
+        "health",
         "request",
         "stopping",
         "tokens_rejected",
@@ -162,7 +168,8 @@ def test_the_server_words_its_events() -> None:
 
 def test_the_client_words_its_events(describe_client: client._Describer) -> None:
     words = {event.name: describe_client(event) for event, _ in SAMPLES}
-    assert {name for name, text in words.items() if text} == {"connected", "disconnected", "stopping"}
+    told = {name for name, text in words.items() if text}
+    assert told == {"connected", "disconnected", "health", "stopping"}
     assert "http://a:8000  →  http://localhost:5000" in str(words["connected"])
     assert "wss://exit.example:8123" in str(words["disconnected"])
     assert "nada escucha en ese puerto" in str(words["disconnected"])
@@ -303,3 +310,26 @@ def test_a_reader_that_is_gone_is_noticed_once_and_bothers_nobody(monkeypatch: p
         stdout.detach().close()
     assert printer.is_lost
     assert lost == ["lost"]
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("Connection refused", "no acepta conexiones"),
+        ("no answer within 5 s", "no respondió en 5 s"),
+        ("HTTP 500", "respondió HTTP 500"),
+        ("connection lost", "cortó sin responder"),
+        ("something else", "something else"),
+    ],
+)
+def test_a_sick_service_is_told_of_with_the_reason_and_so_is_its_recovery(
+    describe_client: client._Describer, detail: str, said: str
+) -> None:
+    assert describe_client(HealthChanged("s1", "*", True, "")) is None, "well from the start"
+    told = describe_client(HealthChanged("s1", "*", False, detail))
+    assert told == f"http://localhost:5000 no pasa su revisión de salud ({said}): no recibe visitantes."
+    told = describe_client(HealthChanged("s1", "*", True, ""))
+    assert told == "http://localhost:5000 pasa su revisión de salud: recibe visitantes."
+    told = server._describe(HealthChanged("s1", "a.example", False, detail, "ana"))
+    assert told is not None
+    assert told.startswith("a.example, del cliente «ana», no pasa")

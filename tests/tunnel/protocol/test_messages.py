@@ -35,7 +35,7 @@ SAMPLES: list[tuple[Message, bytes]] = [
         b'{"code":"name-taken","message":"taken","retry":true}',
     ),
 ]
-MAY_BE_MISSING = "ports"
+MAY_BE_MISSING = ("ports", "balance", "health")
 NAMES = {Hello: "HELLO", Challenge: "CHALLENGE", Claim: "CLAIM", Grant: "GRANT", Refusal: "REFUSE"}
 
 every_sample = pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_is_not_a_json_object_is_a_violation(kind: type[Message], data: byt
 
 @every_sample
 def test_a_missing_member_is_a_violation_that_names_it(message: Message, data: bytes) -> None:
-    names = [name for name in asdict(message) if name != MAY_BE_MISSING]
+    names = [name for name in asdict(message) if name not in MAY_BE_MISSING]
     assert names
     for name in names:
         members = members_of(message)
@@ -178,7 +178,11 @@ HELLO, CHALLENGE, CLAIM, GRANT, REFUSAL = (message for message, _ in SAMPLES)
             [["n" * 254], ["a"] * (MAX_NAMES + 1), ["\n"]],
         ),
         (CLAIM, "ports", [[1], [65535] * MAX_PORTS], [[0], [65536], [-1], [1] * (MAX_PORTS + 1)]),
+        (CLAIM, "balance", [True, False], [0, 1, "true", None]),
+        (CLAIM, "health", [True, False], [0, 1, "true", None]),
         (GRANT, "ports", [[1, 65535]], [[0], [65536]]),
+        (GRANT, "balance", [True, False], [0, 1, "true", None]),
+        (GRANT, "health", [True, False], [0, 1, "true", None]),
         (GRANT, "session", ["", "x" * 300], ["x" * 301, "\n"]),
         (GRANT, "urls", [[], ["u" * 2048]], [["u" * 2049], ["\n"], "u", [["u"]]]),
         (GRANT, "ping_interval_s", [0.001, 1, 86399.9], [0, 0.0, -1, 86400, 10**400, True, "5"]),
@@ -209,6 +213,16 @@ def test_a_claim_of_nothing_is_a_violation() -> None:
 def test_where_there_are_no_ports_nothing_is_said_of_them() -> None:
     assert Claim(("a",)).encode() == b'{"names":["a"]}'
     assert Claim.decode(b'{"names":["a"]}').ports == ()
+
+
+def test_what_is_not_asked_for_is_not_spoken_of_and_what_is_comes_back() -> None:
+    assert Claim(("a",), (), balance=True, health=True).encode() == (
+        b'{"names":["a"],"balance":true,"health":true}'
+    )
+    plain = Claim.decode(b'{"names":["a"]}')
+    assert (plain.balance, plain.health) == (False, False)
+    asked = Claim(("a",), (), balance=True, health=True)
+    assert Claim.decode(asked.encode()) == asked
 
 
 def test_of_two_members_with_one_name_the_last_counts() -> None:

@@ -398,7 +398,8 @@ def test_what_follows_a_goaway_is_not_read(role: Role) -> None:
 # ── violations on the control stream ─────────────────────────────────────────────────────────────
 
 VIOLATIONS = {
-    "an unknown type": (frame(9), "unknown frame type 9"),
+    "an unknown type": (frame(10), "unknown frame type 10"),
+    "a HEALTH that was not granted": (frame(FrameType.HEALTH, 0, b"\0\0\1"), "HEALTH after the handshake"),
     "a type of streams on stream 0": (frame(FrameType.DATA, 0, b"x"), "DATA on stream 0"),
     "a control type on a stream": (frame(FrameType.PING, 1, b"12345678"), "PING on stream 1"),
     "a payload past its limit": (frame(FrameType.PING, 0, b"x" * 16385)[:8], "PING payload of 16385"),
