@@ -15,6 +15,7 @@ Map
     ``access``       whose token is whose
     ``encryption``   exit node: TLS on the control plane
     ``https``        exit node: HTTPS for visitors, a certificate for each name
+    ``passages``     exit node: which requests passed, for the token's holder
     ``state``        exit node: its CA, kept from one run to the next
     ``connection``   the file that tells a client all it needs
     ``sources``      where connections come from, and how much comes from there

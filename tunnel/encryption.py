@@ -21,7 +21,7 @@ from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, ca_proof
 from tunnel.secret_files import read_secret_file
 from tunnel.state.keeper import CertificateKeeper
-from tunnel.transport.link import OfferCa
+from tunnel.transport.questions import Answer, Answerer, Question
 from tunnel.transport.tls import server_context
 
 __all__ = ["AutoTlsKeeper", "ControlTls", "TlsFilesKeeper", "make_control_tls"]
@@ -46,7 +46,7 @@ class ControlTls:
         return ""
 
     @property
-    def offer_ca(self) -> OfferCa | None:
+    def answer_ca(self) -> Answerer | None:
         """Answers who asks for the CA; None where there is none to offer."""
         return None
 
@@ -201,15 +201,16 @@ class AutoTlsKeeper(ControlTls):
         self._keeper.poll()
 
     @property
-    def offer_ca(self) -> OfferCa:
+    def answer_ca(self) -> Answerer:
         """Answers who asks for the CA."""
-        return self._offer_ca
+        return self._answer_ca
 
-    def _offer_ca(self, key_id: str, nonce: str) -> tuple[str, str]:
-        """Return the CA's certificate (PEM), and its proof for who names a token that is known here."""
-        is_question = _KEY_ID.fullmatch(key_id) and _NONCE.fullmatch(nonce)
-        token = self._find_token(key_id) if is_question else None
-        return self._pem, "" if token is None else ca_proof(token, nonce, self._certificate)
+    def _answer_ca(self, question: Question) -> Answer:
+        """Answer with the CA's certificate (PEM), and its proof for who names a token that is known here."""
+        is_good = _KEY_ID.fullmatch(question.key_id) and _NONCE.fullmatch(question.nonce)
+        token = self._find_token(question.key_id) if is_good else None
+        proof = "" if token is None else ca_proof(token, question.nonce, self._certificate)
+        return Answer(self._pem, "application/pem-certificate-chain", proof)  # RFC 8555, section 9.1
 
     def write_connection(self, control_port: int, data_port: int) -> str:
         """Write the file for the client; return its path, or "" where each client has a token of its own.

@@ -25,6 +25,7 @@ from tunnel.events import (
     TokensReloaded,
 )
 from tunnel.http.error_pages import FAULTS, Fault
+from tunnel.passages import PassageLog
 from tunnel.protocol.auth import NONCE_BYTES
 from tunnel.protocol.errors import CloseCode, LocalMisuse, ProtocolViolation
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES
@@ -37,6 +38,7 @@ from tunnel.routing import RoutingTable, normalize_host
 from tunnel.secret_files import FileUnusable
 from tunnel.sources import SourceCount, SourceRate, source_of
 from tunnel.transport.link import ExitNodeLink
+from tunnel.transport.questions import CA_PATH, REQUESTS_PATH, Answerer
 from tunnel.transport.visitor import FrontDesk, OnRequest, VisitorConnection
 
 if TYPE_CHECKING:
@@ -103,11 +105,18 @@ class TunnelServer:
 
             self.https = HttpsEdge(config.https, self, on_event, clock, self.routes.is_claimed)
         self.front_desk: FrontDesk | None = self.https
+        self._answerers: dict[str, Answerer] = {}
+        self._passages: PassageLog | None = None
+        if config.logs_requests:
+            self._passages = PassageLog(self.access.find, clock)
+            self._answerers[REQUESTS_PATH] = self._passages.answer
         self._tls: ControlTls | None = None
         if config.auto_tls is not None or config.tls_files is not None:
             from tunnel.encryption import make_control_tls  # with cryptography, which takes a while to load
 
             self._tls = make_control_tls(config, self.access.find, clock)
+            if self._tls.answer_ca is not None:
+                self._answerers[CA_PATH] = self._tls.answer_ca
 
     async def start(self) -> None:
         """Bind both planes.
@@ -233,6 +242,8 @@ class TunnelServer:
         client = next((client for client in self._clients if client.session is session), None)
         match = _TRACEPARENT.fullmatch(traceparent)
         trace = match[1].decode() if match is not None else ""
+        if client is not None and self._passages is not None:
+            self._passages.add(client.key_id, status, trace)
         self.on_event(RequestPassed("" if client is None else client.session_id, status, trace))
 
     def visitor_connected(self, connection: VisitorConnection | TcpVisitor) -> None:
@@ -302,7 +313,7 @@ class TunnelServer:
                 client.check_access()
 
     def _new_link(self) -> ExitNodeLink:
-        link = ExitNodeLink(self._may_try, None if self._tls is None else self._tls.offer_ca)
+        link = ExitNodeLink(self._may_try, self._answerers)
         client = ConnectedClient(self, link)
         self._clients.add(client)
         link.closed.add_done_callback(lambda _: self._clients.discard(client))

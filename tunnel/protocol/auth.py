@@ -26,10 +26,12 @@ __all__ = [
     "MIN_TOKEN_CHARACTERS",
     "NONCE_BYTES",
     "agent_proof",
+    "answer_proof",
     "ca_proof",
     "exit_node_proof",
     "key_id",
     "proofs_equal",
+    "question_proof",
 ]
 
 MIN_TOKEN_CHARACTERS = 16
@@ -40,6 +42,8 @@ _KEY_ID_LABEL = b"tunelab.v1 key id"
 _EXIT_NODE_LABEL = b"tunelab.v1 exit node"
 _AGENT_LABEL = b"tunelab.v1 agent"
 _CA_LABEL = b"tunelab.v1 ca"
+_QUESTION_LABEL = b"tunelab.v1 question"
+_ANSWER_LABEL = b"tunelab.v1 answer"
 
 
 def key_id(token: str) -> str:
@@ -69,6 +73,21 @@ def ca_proof(token: str, nonce: str, certificate: bytes) -> str:
         certificate: the CA's, in DER.
     """
     return _proof(token, _CA_LABEL, nonce.encode(), certificate)
+
+
+def question_proof(token: str, path: str, nonce: str) -> str:
+    """Return the proof that who asks the control plane something holds the token: 64 hexadecimal digits.
+
+    Args:
+        path: of the question.
+        nonce: drawn for this question alone, 64 hexadecimal digits.
+    """
+    return _proof(token, _QUESTION_LABEL, path.encode(), nonce.encode())
+
+
+def answer_proof(token: str, path: str, nonce: str, content: bytes) -> str:
+    """Return the proof that an answer's content is of who holds the token: 64 hexadecimal digits."""
+    return _proof(token, _ANSWER_LABEL, path.encode(), nonce.encode(), content)
 
 
 def proofs_equal(ours: str, theirs: str) -> bool:

@@ -2,6 +2,8 @@
 
 Map
     ``link``      one websocket with a session inside; what both ends share
+    ``questions`` what the control plane answers besides links
+    ``asking``    agent: asking such a thing
     ``tls``       contexts, and an agent's dialling of an exit node that it verifies
     ``visitor``   exit node: a visitor's connection, read request by request
     ``exchange``  exit node: one request and its answer, between a visitor and a stream

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from websockets.client import ClientProtocol
@@ -24,28 +24,20 @@ from websockets.uri import parse_uri
 
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
+from tunnel.transport.questions import KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD, Answerer, Question
 from tunnel.transport.sockets import hold_back_unsent
 from tunnel.transport.ws_frames import FrameCutter, encode_binary
 
 __all__ = [
-    "CA_PATH",
     "CONTROL_PATH",
-    "KEY_ID_FIELD",
     "MAX_MESSAGE_BYTES",
-    "NONCE_FIELD",
-    "PROOF_FIELD",
     "SUBPROTOCOL",
     "AgentLink",
     "ExitNodeLink",
     "Link",
-    "OfferCa",
 ]
 
 CONTROL_PATH = "/.tunelab/link"
-CA_PATH = "/.tunelab/ca"
-KEY_ID_FIELD = "Tunelab-Key-Id"
-NONCE_FIELD = "Tunelab-Nonce"
-PROOF_FIELD = "Tunelab-Proof"
 SUBPROTOCOL = Subprotocol("tunelab.v1")
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -67,9 +59,6 @@ _CLOSE_GRACE_S = 1.0
 
 _UNWELCOME_S = 1.0
 """How long somebody who called too often may take to ask."""
-
-OfferCa = Callable[[str, str], tuple[str, str]]
-"""Given the key id and the nonce that were sent, the CA's certificate (PEM) and its proof; "" for none."""
 
 _ws_log = logging.getLogger("tunnel.websocket")
 _ws_log.setLevel(logging.WARNING)  # the library's DEBUG prints payloads
@@ -274,18 +263,18 @@ class ExitNodeLink(Link):
     Args:
         admit: asked once, with the caller's address, whether it may try now.  Who may not is told to wait
             when it asks for the link, and has little time to ask.
-        offer_ca: answers who asks for the CA; None where there is none.
+        answerers: who answers the questions of which path.
     """
 
     _ws: ServerProtocol
 
-    def __init__(self, admit: Callable[[str], bool], offer_ca: OfferCa | None = None) -> None:
+    def __init__(self, admit: Callable[[str], bool], answerers: Mapping[str, Answerer] | None = None) -> None:
         super().__init__(
             ServerProtocol(subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES, logger=_ws_log)
         )
         self._admit = admit
         self._is_welcome = False
-        self._offer_ca = offer_ca
+        self._answerers = answerers or {}
         self.dialled_host = ""  # what the agent called this exit node
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -304,9 +293,10 @@ class ExitNodeLink(Link):
             self._close_soon()
             return
         path = message.path.partition("?")[0]
-        if path == CA_PATH and self._offer_ca is not None and self._is_welcome:
-            response = self._ca_response(message, self._offer_ca)
-        elif path != CONTROL_PATH and (path != CA_PATH or self._offer_ca is None):
+        answerer = self._answerers.get(path)
+        if answerer is not None and self._is_welcome:
+            response = self._answered(message, answerer)
+        elif path != CONTROL_PATH and answerer is None:
             response = ws.reject(404, "Este es el puerto de control del túnel: aquí llama «tunnel client».\n")
         elif len(message.headers.get_all("Host")) != 1:  # RFC 9112, section 3.2
             response = ws.reject(400, "La petición lleva un solo campo Host.\n")
@@ -324,18 +314,15 @@ class ExitNodeLink(Link):
             self._write_ws()
             self._close_soon()
 
-    def _ca_response(self, request: Request, offer_ca: OfferCa) -> Response:
-        key_id, nonce = (
-            values[0] if len(values := request.headers.get_all(name)) == 1 else ""
-            for name in (KEY_ID_FIELD, NONCE_FIELD)
-        )
-        certificate, proof = offer_ca(key_id, nonce)
-        response = self._ws.reject(200, certificate)  # the library's word for: this is no websocket
+    def _answered(self, request: Request, answerer: Answerer) -> Response:
+        sent = (request.headers.get_all(name) for name in (KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD))
+        answer = answerer(Question(*(values[0] if len(values) == 1 else "" for values in sent)))
+        response = self._ws.reject(answer.status, answer.text)  # the library's word for: this is no websocket
         del response.headers["Content-Type"]
-        response.headers["Content-Type"] = "application/pem-certificate-chain"  # RFC 8555, section 9.1
+        response.headers["Content-Type"] = answer.content_type
         response.headers["Cache-Control"] = "no-store"
-        if proof:
-            response.headers[PROOF_FIELD] = proof
+        if answer.proof:
+            response.headers[PROOF_FIELD] = answer.proof
         return response
 
 

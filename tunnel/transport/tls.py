@@ -24,7 +24,7 @@ from tunnel.http.head import HEAD_END, parse_response_head
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
 from tunnel.proxy.connect import open_through
-from tunnel.transport.link import CA_PATH, KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD
+from tunnel.transport.questions import CA_PATH, KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD
 from tunnel.trust import CaFile, CaPin, SystemTrust, TokenProof, Trust
 
 __all__ = ["Dialler", "Unverifiable", "WrongCa", "client_context", "server_context"]
@@ -81,6 +81,11 @@ class Dialler:
         self._token = token
         self._learned: ssl.SSLContext | None = None  # from a CA that the exit node offered
         self._from_file = _context_from_file(trust.path) if isinstance(trust, CaFile) else None
+
+    @property
+    def authority(self) -> str:
+        """What goes in a Host field."""
+        return _authority(self._address)
 
     async def connect(self, factory: Callable[[], P]) -> P:
         """Connect, and return the protocol.  Nothing reaches the protocol before all is verified.
@@ -152,6 +157,11 @@ async def _connect(
     return protocol
 
 
+def _authority(address: ControlAddress) -> str:
+    host = f"[{address.host}]" if ":" in address.host else address.host.encode("idna").decode()
+    return f"{host}:{address.port}"
+
+
 async def _fetch_ca(address: ControlAddress, proxy: ProxyServer | None, fields: dict[str, str]) -> _Offer:
     """Ask an exit node for its CA's certificate.  Whoever is on the path may have changed the answer."""
     context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
@@ -159,10 +169,9 @@ async def _fetch_ca(address: ControlAddress, proxy: ProxyServer | None, fields: 
     # over it is believed for its digest or its proof, and what goes over it anybody may know.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    host = f"[{address.host}]" if ":" in address.host else address.host.encode("idna").decode()
     lines = [
         f"GET {CA_PATH} HTTP/1.1",
-        f"Host: {host}:{address.port}",
+        f"Host: {_authority(address)}",
         "Connection: close",
         *(f"{name}: {value}" for name, value in fields.items()),
         "\r\n",

@@ -12,8 +12,9 @@ from tunnel import __version__
 from tunnel.cli import build_parser
 
 VERBS = ["create", "delete", "list", "show", "cost", "ssh", "logs"]
-ALONE = ["server", "client", "token", *(f"exit-node {verb}" for verb in VERBS)]
+ALONE = ["server", "client", "token", "requests", *(f"exit-node {verb}" for verb in VERBS)]
 COMMANDS = [*ALONE, "exit-node"]
+THERE_ARE = ", ".join(build_parser().commands)
 SECRET = "un-token-que-nadie-debe-ver"
 
 
@@ -90,17 +91,12 @@ def test_the_version_is_the_distribution_s(run: Run) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "tunnel: falta la orden; las hay: server, client, token, doctor, fileserver, exit-node."),
-        ("serve", "tunnel: «serve» no es una orden; las hay: server, client, token, doctor, "
-         "fileserver, exit-node. ¿Quiso decir server?"),
-        ("cliente --url x", "tunnel: «cliente» no es una orden; las hay: server, client, token, doctor, "
-         "fileserver, exit-node. ¿Quiso decir client?"),
-        ("zzz", "tunnel: «zzz» no es una orden; las hay: server, client, token, doctor, fileserver, "
-         "exit-node."),
-        ("it's", "tunnel: «it's» no es una orden; las hay: server, client, token, doctor, fileserver, "
-         "exit-node."),
-        ("SERVER", "tunnel: «SERVER» no es una orden; las hay: server, client, token, doctor, fileserver, "
-         "exit-node."),
+        ("", f"tunnel: falta la orden; las hay: {THERE_ARE}."),
+        ("serve", f"tunnel: «serve» no es una orden; las hay: {THERE_ARE}. ¿Quiso decir server?"),
+        ("cliente --url x", f"tunnel: «cliente» no es una orden; las hay: {THERE_ARE}. ¿Quiso decir client?"),
+        ("zzz", f"tunnel: «zzz» no es una orden; las hay: {THERE_ARE}."),
+        ("it's", f"tunnel: «it's» no es una orden; las hay: {THERE_ARE}."),
+        ("SERVER", f"tunnel: «SERVER» no es una orden; las hay: {THERE_ARE}."),
         ("--prot 1", "tunnel: no existe la opción --prot."),
         ("--json server", "tunnel: --json va después de la orden: tunnel server --json."),
         ("server --prot 1", "tunnel server: no existe la opción --prot. ¿Quiso decir --port?"),

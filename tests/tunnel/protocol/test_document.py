@@ -15,7 +15,7 @@ import pytest
 import tunnel
 from tests.tunnel.protocol.kit import START_S, Handler, Sink, frames_of, make_grant
 from tests.tunnel.protocol.test_streams import EXPECTED, IGNORED, VIOLATION
-from tunnel import client
+from tunnel import client, passages
 from tunnel.http.error_pages import FAULTS
 from tunnel.http.errors import BadMessage
 from tunnel.http.fields import CONNECTION_FIELDS, request_fields, response_fields
@@ -25,9 +25,11 @@ from tunnel.protocol.auth import (
     KEY_ID_HEX_DIGITS,
     NONCE_BYTES,
     agent_proof,
+    answer_proof,
     ca_proof,
     exit_node_proof,
     key_id,
+    question_proof,
 )
 from tunnel.protocol.errors import CloseCode, ProtocolViolation, ResetCode
 from tunnel.protocol.flow import MAX_GROWTH_BYTES, MAX_STREAMS, MAX_WINDOW_BYTES
@@ -36,7 +38,7 @@ from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake
 from tunnel.protocol.messages import Challenge, Claim, Grant, Hello, Refusal
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
 from tunnel.protocol.states import StreamEvent, StreamState, next_state
-from tunnel.transport import exchange, link
+from tunnel.transport import exchange, link, questions
 
 ROOT = Path(tunnel.__file__).parent
 DOCUMENT = ROOT / "PROTOCOL.md"
@@ -104,6 +106,9 @@ def test_the_vectors_follow_from_the_description() -> None:
     assert v["CLAIM"] == v["agent proof"] + v["claim"]
     certificate = hashlib.sha256(bytes.fromhex(v["CA"])).digest()
     assert v["CA proof"] == mac(sha256("tunelab.v1 ca") + sha256(v["CA nonce"]) + certificate)
+    asked = sha256(v["question path"]) + sha256(v["question nonce"])
+    assert v["question proof"] == mac(sha256("tunelab.v1 question") + asked)
+    assert v["answer proof"] == mac(sha256("tunelab.v1 answer") + asked + sha256(v["answer"]))
 
 
 def test_the_vectors_are_what_the_code_computes() -> None:
@@ -116,6 +121,10 @@ def test_the_vectors_are_what_the_code_computes() -> None:
     assert proof == v["agent proof"]
     assert Claim.decode(v["claim"].encode()) == Claim(("todo.example",))
     assert ca_proof(v["token"], v["CA nonce"], bytes.fromhex(v["CA"])) == v["CA proof"]
+    asked = v["token"], v["question path"], v["question nonce"]
+    assert question_proof(*asked) == v["question proof"]
+    assert answer_proof(*asked, v["answer"].encode()) == v["answer proof"]
+    assert v["question path"] == questions.REQUESTS_PATH
 
 
 # ── the tables ───────────────────────────────────────────────────────────────────────────────────
@@ -202,10 +211,12 @@ def test_the_limits_in_the_text_are_the_codes() -> None:
     for words in (
         f"`ws://HOST:PORT{link.CONTROL_PATH}`",
         f"subprotocol `{link.SUBPROTOCOL}`",
-        f"GET {link.CA_PATH} HTTP/1.1",
-        f"{link.KEY_ID_FIELD}: key id, hex, {KEY_ID_HEX_DIGITS}",
-        f"{link.NONCE_FIELD}: {NONCE_BYTES} random bytes",
-        f"{link.PROOF_FIELD}: hex, 64",
+        f"GET {questions.CA_PATH} HTTP/1.1",
+        f"GET {questions.REQUESTS_PATH} HTTP/1.1",
+        f"at most {passages.MAX_PASSAGES}, that a client",
+        f"{questions.KEY_ID_FIELD}: key id, hex, {KEY_ID_HEX_DIGITS}",
+        f"{questions.NONCE_FIELD}: {NONCE_BYTES} random bytes",
+        f"{questions.PROOF_FIELD}: hex, 64",
         f"A message is at most 1 MiB ({link.MAX_MESSAGE_BYTES:,} bytes)",
         f"within {HANDSHAKE_TIMEOUT_S:g} seconds",
         f"never opens more than {MAX_STREAMS}",

@@ -1,0 +1,77 @@
+"""Exit node: which requests passed, kept for whoever holds the token of the client that answered them.
+
+What a request said is not kept: when it passed, the answer's status, and the trace id that its visitor gave
+it (https://www.w3.org/TR/trace-context/), by which the visitor knows it again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, answer_proof, proofs_equal, question_proof
+from tunnel.transport.questions import REQUESTS_PATH, Answer, Question
+
+__all__ = ["MAX_PASSAGES", "Passage", "PassageLog"]
+
+MAX_PASSAGES = 400
+"""How many are kept for one token, the newest ones."""
+
+_MAX_TOKENS = 1000
+_KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
+_NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
+_JSON = "application/json"
+_TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One request that a client answered; ``at`` is a time in UTC (RFC 3339)."""
+
+    at: str
+    status: int
+    trace: str
+
+
+class PassageLog:
+    """The newest passages of each token.
+
+    Args:
+        find_token: given a key id, the token it names, or None.
+        clock: returns the Unix time.
+    """
+
+    def __init__(
+        self, find_token: Callable[[str], str | None], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._find_token = find_token
+        self._clock = clock
+        self._kept: OrderedDict[str, deque[Passage]] = OrderedDict()
+
+    def add(self, key_id: str, status: int, trace: str) -> None:
+        """Keep one; without a trace nobody could know it again."""
+        if not trace:
+            return
+        kept = self._kept.setdefault(key_id, deque(maxlen=MAX_PASSAGES))
+        self._kept.move_to_end(key_id)
+        if len(self._kept) > _MAX_TOKENS:
+            self._kept.popitem(last=False)
+        at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        kept.append(Passage(at, status, trace))
+
+    def answer(self, question: Question) -> Answer:
+        """Tell who proves that it holds a token what passed for that token, and nothing of others'."""
+        is_question = _KEY_ID.fullmatch(question.key_id) and _NONCE.fullmatch(question.nonce)
+        token = self._find_token(question.key_id) if is_question else None
+        if token is None or not proofs_equal(
+            question_proof(token, REQUESTS_PATH, question.nonce), question.proof
+        ):
+            return Answer("Eso se le dice a quien tiene el token: tunnel requests.\n", _TEXT, status=403)
+        told = [asdict(passage) for passage in self._kept.get(question.key_id, ())]
+        text = json.dumps({"requests": told})
+        return Answer(text, _JSON, answer_proof(token, REQUESTS_PATH, question.nonce, text.encode()))
