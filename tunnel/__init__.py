@@ -9,6 +9,7 @@ Map
     ``exitnodes``    where exit nodes are made and removed: this machine, a virtual one, clouds
     ``fileserver``   a folder over HTTP, a service to share
     ``proxy``        agent: out through a corporate proxy
+    ``service``      the program under systemd: its unit, and what systemd is told
     ``routing``      which client serves which name
     ``balance``      which client of several that share a name is next
     ``health``       agent: are its services well?

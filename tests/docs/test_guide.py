@@ -35,6 +35,7 @@ DOCUMENTS = [
     "docs/grabaciones.md",
     "docs/cabeceras.md",
     "docs/archivos.md",
+    "docs/servicios.md",
     "docs/configuracion.md",
     "docs/proxy.md",
     "docs/balanceo.md",

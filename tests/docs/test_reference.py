@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,13 @@ GUIDE = (ROOT / "README.es.md").read_text(encoding="utf-8")
 PROGRAMS = ("tunnel", "gtd-app", "lab")
 SCRIPTS = ("bench", "demo", "grabar", "test", "check")
 
+# A help a command, each a program that starts.
+pytestmark = pytest.mark.timeout(240)
+
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
 
+@cache
 def help_of(command: tuple[str, ...]) -> str:
     return subprocess.run(
         [program(command[0]), *command[1:], "--help"], capture_output=True, check=True, encoding="utf-8"

@@ -13,7 +13,7 @@ import os
 import sys
 
 from tunnel import __version__
-from tunnel.cli import client, doctor, exit_node, fileserver, requests, server, token
+from tunnel.cli import client, doctor, exit_node, fileserver, requests, server, service, token
 from tunnel.cli.arguments import Parser
 from tunnel.cli.common import fail, log_level
 from tunnel.config import TOKEN_VARIABLE, ConfigError
@@ -45,7 +45,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="ORDEN", title="órdenes", required=True, parser_class=Parser
     )
-    for module in (server, client, token, doctor, requests, fileserver, exit_node):
+    for module in (server, client, token, doctor, requests, fileserver, exit_node, service):
         module.add_parser(commands)
     parser.commands = dict(commands.choices)
     for command in parser.leaves():
@@ -77,7 +77,10 @@ def main(argv: list[str] | None = None) -> int:
         logging.basicConfig(
             level=options.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
         )
-        return int(options.run(options))
+        options.words = argv
+        return int(
+            service.generate(options) if service.is_asked_to_generate(options) else options.run(options)
+        )
     except SystemExit as leave:  # after the help (0), or wrong usage (2)
         return leave.code if isinstance(leave.code, int) else 2
     except ConfigError as error:

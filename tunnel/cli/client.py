@@ -13,6 +13,7 @@ from tunnel.cli import balance
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
+from tunnel.cli.service import add_generate_option
 from tunnel.cli.tuning import tune_process
 from tunnel.client import TunnelClient
 from tunnel.config import (
@@ -26,6 +27,7 @@ from tunnel.config import (
 from tunnel.connection import Connection, load_connection
 from tunnel.events import Connected, Disconnected, Event, HealthChanged, Stopping
 from tunnel.protocol.memory import MemoryBudget
+from tunnel.service.notify import Notifier
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
 from tunnel.trust import SYSTEM_TRUST, CaFile
@@ -99,6 +101,7 @@ def add_parser(commands: Subparsers) -> None:
     balance.add_options(parser)
     add_shared_options(parser)
     add_config_option(parser)
+    add_generate_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -216,10 +219,12 @@ async def _connect(configs: Sequence[ClientConfig], as_json: bool, memory: Memor
         )
         for config in configs
     ]
+    notifier = Notifier.of_process()
     clients = [
-        TunnelClient(config, printer, memory) for config, printer in zip(configs, printers, strict=True)
+        TunnelClient(config, notifier.beside(printer), memory)
+        for config, printer in zip(configs, printers, strict=True)
     ]
-    with stop.installed():
+    with stop.installed(), notifier.watched():
         runs = asyncio.gather(*(_keep(client, names_it=are_several) for client in clients))
         asked = asyncio.ensure_future(stop.requested.wait())
         await asyncio.wait((runs, asked), return_when=asyncio.FIRST_COMPLETED)

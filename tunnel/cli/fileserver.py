@@ -6,11 +6,14 @@ import argparse
 import ipaddress
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tunnel.cli.common import Subparsers, add_token_option
 from tunnel.cli.config_file import add_config_option
+from tunnel.cli.service import add_generate_option
 from tunnel.config import ConfigError
 from tunnel.secret_files import load_token
 
@@ -37,6 +40,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_token_option(parser)
     add_config_option(parser)
+    add_generate_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -55,23 +59,40 @@ def run(options: argparse.Namespace) -> int:
     from waitress.server import create_server
 
     from tunnel.fileserver.app import create_app
+    from tunnel.service.notify import Notifier
 
     app = create_app(options.webroot, token, allow_browsing=options.allow_browsing)
     server = create_server(app, host=options.host, port=options.port, ident=None)
+    notifier = Notifier.of_process()
     received: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)
+        notifier.tell("STOPPING=1")
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     host = f"[{options.host}]" if ":" in options.host else options.host
     try:
-        print(f"Carpeta compartida en http://{host}:{server.effective_port}", flush=True)  # type: ignore[union-attr]
+        url = f"http://{host}:{server.effective_port}"  # type: ignore[union-attr]
+        print(f"Carpeta compartida en {url}", flush=True)
+        notifier.tell("READY=1", f"STATUS=Carpeta compartida en {url}.")
+        _call_at_each_turn(server, notifier.alive)
         server.run()
     except KeyboardInterrupt:
         pass
     finally:
         server.close()
     return 130 if signal.SIGINT in received else 0
+
+
+def _call_at_each_turn(server: Any, called: Callable[[], None]) -> None:
+    """Have the server's loop, which turns at least once a second, call a function at each turn."""
+    is_readable = server.readable
+
+    def call_and_look() -> bool:
+        called()
+        return bool(is_readable())
+
+    server.readable = call_and_look

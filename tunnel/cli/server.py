@@ -30,6 +30,7 @@ from tunnel.cli.common import (
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.https import add_https_options, read_https_options
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
+from tunnel.cli.service import add_generate_option
 from tunnel.cli.tuning import tune_process
 from tunnel.config import (
     ANY_HOST,
@@ -60,6 +61,7 @@ from tunnel.https_options import HttpsPortUnusable
 from tunnel.os_errors import describe_os_error
 from tunnel.port_ranges import NO_PORT
 from tunnel.server import TunnelServer
+from tunnel.service.notify import Notifier
 from tunnel.state.folder import default_state_folder, prepare_state_folder
 from tunnel.state.own_token import keep_token
 from tunnel.transport.loop import StopSignals
@@ -182,6 +184,7 @@ def add_parser(commands: Subparsers) -> None:
     add_limit_option(parser)
     add_shared_options(parser)
     add_config_option(parser)
+    add_generate_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -254,8 +257,9 @@ def _san(text: str) -> str:
 async def _serve(config: ServerConfig, as_json: bool) -> int:
     stop = StopSignals()
     printer = EventPrinter(as_json, _describe, stop.requested.set)
-    server = TunnelServer(config, printer)
-    with stop.installed(), _reloaded_on_hangup(server):
+    notifier = Notifier.of_process()
+    server = TunnelServer(config, notifier.beside(printer))
+    with stop.installed(), notifier.watched(), _reloaded_on_hangup(server):
         try:
             await server.start()
         except OSError as error:
