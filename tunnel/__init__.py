@@ -14,6 +14,7 @@ Map
     ``balance``      which client of several that share a name is next
     ``health``       agent: are its services well?
     ``access``       whose token is whose
+    ``sites``        exit node: who may visit which name, from where and how often
     ``encryption``   exit node: TLS on the control plane
     ``https``        exit node: HTTPS for visitors, a certificate for each name
     ``passages``     exit node: which requests passed, for the token's holder
@@ -25,6 +26,7 @@ Map
     ``config``       frozen configuration, read and checked; secrets that cannot be printed
     ``trust``        agent: how the exit node's certificate is known
     ``secret_files`` tokens, and whatever else only its owner may read
+    ``watching``     files that are read again when they have changed
     ``toml_text``    TOML that people write, and what is wrong with it
     ``events``       what a server or a client tells those who run it
     ``os_errors``    why the system refused, in Spanish

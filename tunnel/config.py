@@ -133,6 +133,9 @@ class ServerConfig:
     client_limits: ClientLimits = field(default_factory=ClientLimits)
     tcp_ports: PortRanges = NO_PORT  # what clients may ask for
     logs_requests: bool = False  # tell of each request that a client answered
+    sites_file: Path | None = None  # who may visit which names, and how often
+    allowed_networks: Networks = ()  # where visitors may come from; (): from anywhere
+    denied_networks: Networks = ()  # where none may come from
     memory_limit_bytes: int = 0  # for the windows of all clients together; 0: no more than the protocol's own
     https: HttpsOptions | None = None  # for visitors
 

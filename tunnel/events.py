@@ -20,6 +20,8 @@ __all__ = [
     "OnEvent",
     "Refused",
     "RequestPassed",
+    "SitesRejected",
+    "SitesReloaded",
     "Stopping",
     "TokensRejected",
     "TokensReloaded",
@@ -118,6 +120,26 @@ class TokensRejected(Event):
     """Server: the tokens file has changed and cannot be used; what was in force stays so."""
 
     name: ClassVar[str] = "tokens_rejected"
+    file: str
+    message: str  # Spanish
+
+
+@dataclass(frozen=True, slots=True)
+class SitesReloaded(Event):
+    """Server: the sites file has changed and is in force; the rest are names and patterns in it."""
+
+    name: ClassVar[str] = "sites_reloaded"
+    sites: int
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SitesRejected(Event):
+    """Server: the sites file has changed and cannot be used; what was in force stays so."""
+
+    name: ClassVar[str] = "sites_rejected"
     file: str
     message: str  # Spanish
 

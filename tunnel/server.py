@@ -44,6 +44,7 @@ from tunnel.transport.visitor import FrontDesk, OnRequest, VisitorConnection
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
     from tunnel.https.edge import HttpsEdge
+    from tunnel.sites.gate import SitesGate
     from tunnel.tcp.edge import PortTable, TcpVisitor
 
 __all__ = ["TunnelServer"]
@@ -64,7 +65,7 @@ class TunnelServer:
         clock: returns the Unix time; certificates and tokens end by it.
 
     Raises:
-        ConfigError: its tokens file cannot be used, or a file of its TLS.
+        ConfigError: its tokens file or its sites file cannot be used, or a file of its TLS.
         FileUnusable: a file of its TLS cannot be written.
     """
 
@@ -110,6 +111,13 @@ class TunnelServer:
         if config.logs_requests:
             self._passages = PassageLog(self.access.find, clock)
             self._answerers[REQUESTS_PATH] = self._passages.answer
+        self.gate: SitesGate | None = None
+        if config.sites_file or config.allowed_networks or config.denied_networks:
+            from tunnel.sites.gate import SitesGate
+
+            self.gate = SitesGate(
+                config.sites_file, config.allowed_networks, config.denied_networks, on_event, clock
+            )
         self._tls: ControlTls | None = None
         if config.auto_tls is not None or config.tls_files is not None:
             from tunnel.encryption import make_control_tls  # with cryptography, which takes a while to load
@@ -200,6 +208,8 @@ class TunnelServer:
             listener.close()
         if self.ports is not None:
             self.ports.close()
+        if self.gate is not None:
+            self.gate.close()
 
     @property
     def open_requests(self) -> int:
@@ -251,7 +261,9 @@ class TunnelServer:
         self._visitors.add(connection)
         if connection.source:
             excess = self._sources.add(connection.source) - self.limits.max_visitors_per_source
-            if excess > 0:
+            if self.gate is not None and not self.gate.admits(connection.visitor_ip):
+                connection.turn_away(is_quiet=True)
+            elif excess > 0:
                 connection.turn_away(is_quiet=excess > _TOLD_APART)
 
     def visitor_gone(self, connection: VisitorConnection | TcpVisitor) -> None:
@@ -303,7 +315,13 @@ class TunnelServer:
                 )
             )
 
-    def reload_tokens(self, *, is_urgent: bool = True) -> None:
+    def reload(self, *, is_urgent: bool = True) -> None:
+        """Read the files that may change while this runs: those of the tokens and of the sites."""
+        self._reload_tokens(is_urgent=is_urgent)
+        if self.gate is not None:
+            self.gate.poll(is_urgent=is_urgent)
+
+    def _reload_tokens(self, *, is_urgent: bool) -> None:
         """Read the tokens file if it has changed, and end the links that it does not allow any more."""
         event = self.access.poll(is_urgent=is_urgent)
         if event is not None:
@@ -348,7 +366,7 @@ class TunnelServer:
         now = loop.time()
         for visitor in list(self._visitors):
             visitor.tick(now)
-        self.reload_tokens(is_urgent=False)
+        self.reload(is_urgent=False)
         if self._tls is not None:
             self._tls.poll()
         if self.https is not None:

@@ -54,17 +54,20 @@ class SourceCount:
 
 
 class SourceRate:
-    """Lets a source do something so many times a second on average, and five seconds' worth at once.
+    """Lets a source do something so many times a second on average, and ``burst`` times at once.
 
     A bucket for each source: it holds what may be done at once, and fills again with time.  Sources whose
     bucket is full again are forgotten; past ten thousand of them so is the one that waited longest.
+
+    Args:
+        burst: five seconds' worth where it is not given.
     """
 
     __slots__ = ("_buckets", "_burst", "_rate")
 
-    def __init__(self, per_s: float) -> None:
+    def __init__(self, per_s: float, burst: float = 0.0) -> None:
         self._rate = per_s
-        self._burst = max(per_s * _BURST_S, 1.0)
+        self._burst = max(burst or per_s * _BURST_S, 1.0)
         self._buckets: dict[str, tuple[float, float]] = {}  # what is left, and when; the oldest first
 
     def __len__(self) -> int:
@@ -78,6 +81,17 @@ class SourceRate:
         self._buckets[source] = (left - 1.0 if is_allowed else left, now)
         self._forget(now)
         return is_allowed
+
+    def give_back(self, source: str) -> None:
+        """What was taken last does not count after all."""
+        found = self._buckets.get(source)
+        if found is not None:
+            self._buckets[source] = (min(self._burst, found[0] + 1.0), found[1])
+
+    def wait_s(self, source: str, now: float) -> float:
+        """How long until ``source`` may do it again, in seconds; 0.0: now."""
+        left, then = self._buckets.get(source, (self._burst, now))
+        return max(0.0, (1.0 - left) / self._rate - (now - then))
 
     def _forget(self, now: float) -> None:
         # Full again, or too many: in either case the oldest are first.

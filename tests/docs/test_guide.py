@@ -30,6 +30,7 @@ DOCUMENTS = [
     "docs/limites.md",
     "docs/puertos-tcp.md",
     "docs/https.md",
+    "docs/visitantes.md",
     "docs/informes.md",
     "docs/diagnostico.md",
     "docs/grabaciones.md",

@@ -11,14 +11,11 @@ from tunnel.access.ring import TokenEntry, TokenRing
 from tunnel.access.tokens_file import load_tokens
 from tunnel.config import ConfigError, Secret
 from tunnel.events import TokensRejected, TokensReloaded
+from tunnel.watching import FileWatch
 
 __all__ = ["AccessKeeper"]
 
 _log = logging.getLogger(__name__)
-
-_RETRY_S = 2.0  # a file that cannot be used is tried again, for what is wrong may lie outside of it
-
-_Stamp = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class AccessKeeper:
@@ -36,11 +33,7 @@ class AccessKeeper:
     ) -> None:
         self._path = tokens_file
         self._clock = clock
-        self._watched: tuple[Path, ...] = () if tokens_file is None else (tokens_file,)
-        self._stamp = self._look()  # of what was read last, taken before it was read
-        self._unsettled: _Stamp = ()  # of what has changed and may still be changing
-        self._complaint = ""
-        self._retry_s = 0.0
+        self._watch = FileWatch(() if tokens_file is None else (tokens_file,), clock)
         self._ring = TokenRing(() if token is None else (TokenEntry(token),))
         if tokens_file is not None:
             self._ring = self._load(tokens_file)
@@ -78,9 +71,8 @@ class AccessKeeper:
     def poll(self, *, is_urgent: bool = False) -> TokensReloaded | TokensRejected | None:
         """Look whether the file has changed; to be called a few times a second.
 
-        A file that has changed is read once it looks the same in two calls: an editor that writes it in
-        place would otherwise be caught in the middle, and those at the end of the file lose their links.
-        One that cannot be used leaves what was in force, and is tried again until it can.
+        One that cannot be used leaves what was in force, and is tried again until it can: read while an
+        editor writes it, it would end the links of those who stand at its end.
 
         Args:
             is_urgent: read it now, whatever it looks like.
@@ -88,26 +80,16 @@ class AccessKeeper:
         Returns:
             What is new and to be told, if anything is.
         """
-        if self._path is None:
+        if self._path is None or not self._watch.is_due(is_urgent=is_urgent):
             return None
-        stamp = self._look()
-        if not is_urgent:
-            if stamp == self._stamp and not (self._complaint and self._clock() >= self._retry_s):
-                return None
-            if stamp not in (self._stamp, self._unsettled):
-                self._unsettled = stamp
-                return None
-        self._stamp = stamp
         try:
             former, self._ring = self._ring, self._load(self._path)
         except ConfigError as error:
-            self._retry_s = self._clock() + _RETRY_S
-            if str(error) == self._complaint:
+            if not self._watch.failed(str(error)):
                 return None
-            self._complaint = str(error)
             _log.warning("%s is not usable, the former tokens stay in force: %s", self._path, error)
             return TokensRejected(str(self._path), str(error))
-        was_rejected, self._complaint = bool(self._complaint), ""
+        was_rejected = self._watch.succeeded()
         self._valid_until = self._next_expiry()
         event = _difference(former, self._ring)
         is_new = bool(event.added or event.removed or event.changed)
@@ -128,20 +110,8 @@ class AccessKeeper:
 
     def _load(self, path: Path) -> TokenRing:
         entries = load_tokens(path)
-        # Files that are new here were not in the stamp: the next call finds that it differs, and reads again.
-        self._watched = (path, *(entry.secret_file for entry in entries if entry.secret_file is not None))
+        self._watch.watch((path, *(entry.secret_file for entry in entries if entry.secret_file is not None)))
         return TokenRing(entries)
-
-    def _look(self) -> _Stamp:
-        return tuple(map(_stamp, self._watched))
-
-
-def _stamp(path: Path) -> tuple[int, int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _difference(former: TokenRing, ring: TokenRing) -> TokensReloaded:

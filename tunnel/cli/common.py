@@ -13,10 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunnel.config import TOKEN_VARIABLE, Secret
+from tunnel.config import TOKEN_VARIABLE, ConfigError, Secret, parse_network
 from tunnel.events import Event
 from tunnel.port_ranges import PortRanges, parse_port_ranges
 from tunnel.protocol.memory import MIN_MEMORY_BYTES
@@ -37,6 +38,7 @@ __all__ = [
     "fail",
     "log_level",
     "memory_size",
+    "network",
     "port_number",
     "port_ranges",
     "positive_seconds",
@@ -103,6 +105,14 @@ def memory_size(text: str) -> int:
             f"«{text}» es muy poca memoria: el mínimo es {MIN_MEMORY_BYTES >> 20}M"
         )
     return size
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """Parse an address or a network: ``10.0.0.0/8``."""
+    try:
+        return parse_network(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
 def positive_seconds(text: str) -> float:

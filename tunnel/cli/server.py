@@ -12,15 +12,16 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from tunnel.cli import sites
 from tunnel.cli.balance import words_of_health
 from tunnel.cli.common import (
     EventPrinter,
     Subparsers,
     add_shared_options,
     fail,
+    network,
     port_number,
     port_ranges,
     positive_seconds,
@@ -43,7 +44,6 @@ from tunnel.config import (
     Secret,
     ServerConfig,
     TlsFiles,
-    parse_network,
     parse_san,
 )
 from tunnel.events import (
@@ -161,7 +161,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--trust-proxy",
         metavar="RED",
-        type=_network,
+        type=network,
         action="append",
         default=[],
         help="red o dirección de un proxy que está delante del nodo de salida (10.0.0.0/8): se le cree quién "
@@ -181,6 +181,7 @@ def add_parser(commands: Subparsers) -> None:
         "traceparent; nunca la ruta ni el contenido",
     )
     add_https_options(parser)
+    sites.add_options(parser)
     add_limit_option(parser)
     add_shared_options(parser)
     add_config_option(parser)
@@ -192,6 +193,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
     auto_tls = _auto_tls(options)
     is_shared = options.port == options.control_port != 0
+    sites_file, allowed, denied = sites.read_options(options)
     config = ServerConfig(
         token=_token(options, auto_tls),
         tokens_file=options.tokens_file,
@@ -208,6 +210,9 @@ def run(options: argparse.Namespace) -> int:
         logs_requests=options.log_requests,
         limits=visitor_limits(options.limit),
         client_limits=client_limits(options.limit),
+        sites_file=sites_file,
+        allowed_networks=allowed,
+        denied_networks=denied,
         memory_limit_bytes=options.memory_limit,
         https=read_https_options(options),
     )
@@ -279,16 +284,17 @@ async def _serve(config: ServerConfig, as_json: bool) -> int:
 
 @contextlib.contextmanager
 def _reloaded_on_hangup(server: TunnelServer) -> Iterator[None]:
-    """Read the tokens file again on SIGHUP, as services do.
+    """Read the tokens file and the sites file again on SIGHUP, as services do.
 
     Not in a terminal: there the signal says that its window was closed, and is the end.
     """
     in_terminal = sys.stdin is not None and sys.stdin.isatty()
-    if server.config.tokens_file is None or sys.platform == "win32" or in_terminal:
+    has_files = server.config.tokens_file is not None or server.config.sites_file is not None
+    if not has_files or sys.platform == "win32" or in_terminal:
         yield
         return
     loop = asyncio.get_running_loop()
-    former = signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(server.reload_tokens))
+    former = signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(server.reload))
     try:
         yield
     finally:
@@ -338,7 +344,7 @@ def _describe(event: Event) -> str | None:
         return f"El archivo de los tokens cambió y no sirve; siguen los de antes: {event.message}"
     if isinstance(event, Stopping):
         return f"Deteniendo; peticiones en curso: {event.open_requests}."
-    return None
+    return sites.describe(event)
 
 
 def _listening(event: Listening) -> str:
@@ -365,13 +371,6 @@ def _listening(event: Listening) -> str:
         ]
     lines.append("Esperando al cliente… (Ctrl-C para detener)")
     return "\n           ".join(lines)
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return parse_network(text)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
 def _label(label: str) -> str:

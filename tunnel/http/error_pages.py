@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from html import escape
-from http import HTTPStatus
 from importlib.resources import files
 from string import Template
 
-__all__ = ["FAULTS", "Fault", "error_response", "reason_phrase"]
+from tunnel.http.own_answer import OwnAnswer, reason_phrase
+
+__all__ = ["FAULTS", "Fault", "error_answer", "error_response", "reason_phrase"]
 
 HOPS = ("visitante", "nodo de salida", "enlace", "cliente del túnel", "aplicación")
 
@@ -38,6 +39,9 @@ FAULTS = _by_code(
     Fault("bad-request", 400, 0, "La petición no es HTTP/1.1 válido o es ambigua",
           "El nodo de salida no la deja pasar. Revise la petición que envía su programa: en una URL, por "
           "ejemplo, los espacios y las tildes van codificados («%20», «%C3%A1»)."),
+    Fault("not-allowed", 403, 1, "Desde su dirección no se puede visitar este sitio",
+          "Quien administra el nodo de salida decide desde qué direcciones se llega. Pídale que agregue la "
+          "suya."),
     Fault("unknown-host", 404, 1, "Ningún túnel atiende ese nombre",
           "Revise el nombre en la URL, o los nombres que el cliente pidió con --upstream."),
     Fault("reserved-path", 404, 1, "Esa ruta está reservada para el túnel",
@@ -52,6 +56,9 @@ FAULTS = _by_code(
           "El único valor posible del campo Expect es 100-continue."),
     Fault("too-many-connections", 429, 1, "Hay demasiadas conexiones desde su dirección",
           "Cierre algunas y repita la petición en unos segundos.", retry_after_s=5),
+    Fault("too-many-requests", 429, 1, "Llegan demasiadas peticiones desde su dirección",
+          "Este sitio admite menos por segundo. Espere lo que dice Retry-After y repita la petición.",
+          retry_after_s=1),
     Fault("headers-too-large", 431, 1, "Los campos de cabecera son demasiado grandes",
           "Borre las cookies de este sitio o envíe menos campos."),
     Fault("unknown-method", 501, 1, "El nodo de salida no conoce ese método",
@@ -90,26 +97,13 @@ FAULTS = _by_code(
 _PAGE = Template(files("tunnel.http").joinpath("error_page.html").read_text(encoding="utf-8"))
 
 
-def reason_phrase(status: int) -> bytes:
-    """Return the standard reason phrase of ``status``, or b"" for one that has none."""
-    return _REASONS.get(status, b"")
-
-
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-_REASONS |= {413: b"Content Too Large", 414: b"URI Too Long", 422: b"Unprocessable Content"}  # RFC 9110
-
-
-def error_response(
-    fault: Fault, accept: bytes, keep_alive: bool, has_body: bool = True, date: str = ""
-) -> bytes:
-    """Return the whole response: head and, unless the request was a HEAD, the page.
+def error_answer(fault: Fault, accept: bytes, more: tuple[tuple[str, str], ...] = ()) -> OwnAnswer:
+    """Return what a visitor is told of ``fault``.
 
     Args:
         accept: the value of the visitor's Accept field: HTML for browsers, JSON for those who ask for
             it, plain text for the rest.
-        keep_alive: whether the connection goes on.
-        has_body: False in the answer to a HEAD request.
-        date: the time as an HTTP date (RFC 9110, section 6.6.1), from a caller that has a clock.
+        more: fields besides those that every such answer has.
     """
     accept = accept.lower()
     if b"text/html" in accept:
@@ -118,23 +112,21 @@ def error_response(
         media_type, text = "application/json", _render_json(fault)
     else:
         media_type, text = "text/plain", _render_text(fault)
-    body = text.encode()
-    lines = [
-        f"HTTP/1.1 {fault.status} {reason_phrase(fault.status).decode()}",
-        f"Content-Type: {media_type}; charset=utf-8",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "Vary: Accept",
-        f"Tunelab-Error: {fault.code}",
+    fields = [
+        ("Cache-Control", "no-store"),
+        ("Vary", "Accept"),
+        ("Tunelab-Error", fault.code),
     ]
-    if date:
-        lines.append(f"Date: {date}")
     if fault.retry_after_s:
-        lines.append(f"Retry-After: {fault.retry_after_s}")
-    if not keep_alive:
-        lines.append("Connection: close")
-    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
-    return head + body if has_body else head
+        fields.append(("Retry-After", str(fault.retry_after_s)))
+    return OwnAnswer(fault.status, f"{media_type}; charset=utf-8", text.encode(), (*fields, *more))
+
+
+def error_response(
+    fault: Fault, accept: bytes, keep_alive: bool, has_body: bool = True, date: str = ""
+) -> bytes:
+    """Return the whole response: :func:`error_answer` as :meth:`OwnAnswer.encode` writes it."""
+    return error_answer(fault, accept).encode(keep_alive, has_body, date)
 
 
 def _render_html(fault: Fault) -> str:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from tunnel.http.fields import find_fields
 from tunnel.http.head import Fields
 
-__all__ = ["Networks", "is_within", "visitor_behind"]
+__all__ = ["Networks", "is_within", "parse_address", "visitor_behind"]
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -21,7 +21,7 @@ def is_within(address: str, networks: Networks) -> bool:
     """Whether an address, without a port or zone, is in one of ``networks``."""
     if not networks:
         return False
-    parsed = _parse(address)
+    parsed = parse_address(address)
     return parsed is not None and any(parsed in network for network in networks)
 
 
@@ -40,7 +40,7 @@ def visitor_behind(fields: Fields, proxy: str, networks: Networks) -> tuple[str,
     for hop in map(bytes.strip, reversed(hops)):
         if not hop:  # RFC 9110, section 5.6.1: an empty element of a list is none
             continue
-        parsed = _parse(_without_port(hop.decode("latin-1")))
+        parsed = parse_address(_without_port(hop.decode("latin-1")))
         if parsed is None:  # "unknown", a made-up name: nobody can say who is behind
             break
         visitor = str(parsed)
@@ -51,7 +51,8 @@ def visitor_behind(fields: Fields, proxy: str, networks: Networks) -> tuple[str,
     return visitor, b"https" if is_https else b"http"
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that ``text`` is, without a port or zone, or None; IPv4 in IPv6 as IPv4."""
     if "%" in text:  # a zone is any text at all, and means something to one machine only
         return None
     try:

@@ -195,6 +195,7 @@ class TcpVisitor(Pipe):
         self._edge = edge
         self._find = find
         self.source = ""
+        self.visitor_ip = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio: a visitor came."""
@@ -204,7 +205,8 @@ class TcpVisitor(Pipe):
             self.abort()
             return
         visitor, public = Endpoint.of(peer), Endpoint.of(own)
-        self.source = source_of(str(visitor.address))
+        self.visitor_ip = str(visitor.address)
+        self.source = source_of(self.visitor_ip)
         self._edge.visitor_connected(self)
         found = None if self._edge.is_draining or self._is_cut else self._find()
         if found is not None:

@@ -14,11 +14,10 @@ import sys
 from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum, auto
-from functools import partial
 from typing import Protocol, cast
 
 from tunnel.http.body import BodyReader, ChunkedBody, LengthBody
-from tunnel.http.error_pages import FAULTS, Fault, error_response
+from tunnel.http.error_pages import FAULTS, Fault, error_answer
 from tunnel.http.errors import BadMessage
 from tunnel.http.fields import find_field, request_fields
 from tunnel.http.forwarded import Networks, is_within, visitor_behind
@@ -30,6 +29,7 @@ from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session
 from tunnel.sources import source_of
 from tunnel.transport.exchange import VisitorExchange
+from tunnel.transport.gate import Gate, Verdict, Visit
 from tunnel.transport.link import CONTROL_PATH
 from tunnel.transport.sockets import StallClock, reset
 
@@ -70,6 +70,10 @@ class Edge(Protocol):
     memory: MemoryBudget | None
     front_desk: FrontDesk | None
 
+    @property
+    def gate(self) -> Gate | None:
+        """What decides whether a request passes, where anything does."""
+
     def find(self, host: bytes) -> tuple[Session, int] | Fault:
         """Return the session and the name's index there for a Host, or why there is none."""
 
@@ -85,6 +89,7 @@ class Edge(Protocol):
 
 class _State(Enum):
     HEAD = auto()  # between requests, or reading a head
+    GATE = auto()  # a head was read, and whether it may pass is being found out
     CONTENT = auto()  # reading a request's content
     ANSWER = auto()  # the request is complete, its answer is not
     RAW = auto()  # after a 101
@@ -105,7 +110,7 @@ class VisitorConnection(asyncio.Protocol):
         self.own_fields = own_fields
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._visitor_ip = ""
+        self.visitor_ip = ""  # of the socket's other side
         self._is_behind_proxy = False
         self._taken_bytes = 0  # of the content of the request that is being read
         self._stall = StallClock()
@@ -132,10 +137,10 @@ class VisitorConnection(asyncio.Protocol):
             self._transport.set_write_buffer_limits(high=0)
         peer = transport.get_extra_info("peername")
         if peer:
-            self._visitor_ip = peer[0].partition("%")[0]
+            self.visitor_ip = peer[0].partition("%")[0]
             self.name = f"{peer[0]}:{peer[1]}"
-            self._is_behind_proxy = is_within(self._visitor_ip, self._edge.trusted_proxies)
-            self.source = "" if self._is_behind_proxy else source_of(self._visitor_ip)
+            self._is_behind_proxy = is_within(self.visitor_ip, self._edge.trusted_proxies)
+            self.source = "" if self._is_behind_proxy else source_of(self.visitor_ip)
         self.deadline = self.now() + self._edge.limits.head_timeout_s
         self._edge.visitor_connected(self)
 
@@ -280,11 +285,11 @@ class VisitorConnection(asyncio.Protocol):
                 self._advance()
 
     def answer_fault(self, fault: Fault, head: RequestHead | None) -> None:
-        """Answer with an error page; go on with the connection where its state is certain."""
-        accept = b"" if head is None else find_field(head.fields, b"accept")
-        self._answer(partial(error_response, fault, accept), head)
+        """Answer with an error page."""
+        self._answer(error_answer(fault, b"" if head is None else find_field(head.fields, b"accept")), head)
 
-    def _answer(self, encode: Callable[[bool, bool, str], bytes], head: RequestHead | None) -> None:
+    def _answer(self, answer: OwnAnswer, head: RequestHead | None) -> None:
+        """Answer without a service; go on with the connection where its state is certain."""
         self._exchange = None
         is_complete = self._state is not _State.CONTENT
         is_drainable = isinstance(self._body, LengthBody) and self._body.left <= _MAX_DRAINED_BYTES
@@ -295,10 +300,10 @@ class VisitorConnection(asyncio.Protocol):
             and (is_complete or (is_drainable and not head.expects_continue))
         )
         has_body = head is None or head.method != b"HEAD"
-        answer = encode(keep_alive, has_body, formatdate(usegmt=True))
+        data = answer.encode(keep_alive, has_body, formatdate(usegmt=True))
         if self.own_fields:
-            answer = answer.replace(b"\r\n", b"\r\n" + self.own_fields, 1)  # behind the status line
-        self.write(answer)
+            data = data.replace(b"\r\n", b"\r\n" + self.own_fields, 1)  # behind the status line
+        self.write(data)
         if not keep_alive:
             self._linger()
         elif is_complete:
@@ -426,7 +431,7 @@ class VisitorConnection(asyncio.Protocol):
         return True
 
     def _begin(self, head: RequestHead) -> None:
-        """Route one request, and open its stream."""
+        """A head is complete: make ready for its content, and let it pass the gate where there is one."""
         limits = self._edge.limits
         if 0 < limits.max_body_bytes < head.length:
             raise BadMessage("the content is too large", 413, "content-too-large")
@@ -441,24 +446,61 @@ class VisitorConnection(asyncio.Protocol):
         self.deadline = float("inf")
         if self._body is not None and not head.expects_continue:  # or it waits for the service's word
             self.deadline = self.now() + limits.body_timeout_s
-        if head.target.startswith(_RESERVED_PREFIX):
-            self.answer_fault(FAULTS["reserved-path"], head)
-            return
-        visitor_ip, scheme = self._visitor_ip, b"https" if self._is_tls else b"http"
+        visitor_ip, scheme = self.visitor_ip, b"https" if self._is_tls else b"http"
         if self._is_behind_proxy:
             visitor_ip, scheme = visitor_behind(head.fields, visitor_ip, self._edge.trusted_proxies)
         if self._edge.front_desk is not None:
             own = self._edge.front_desk.answer(head, scheme)
             if own is not None:
-                self._answer(own.encode, head)
+                self._answer(own, head)
                 return
+        if self._edge.gate is None:
+            self._open(head, visitor_ip, scheme)
+        else:
+            self._ask(self._edge.gate, Visit(head, visitor_ip, scheme))
+
+    def _ask(self, gate: Gate, visit: Visit) -> None:
+        """Let the gate judge; nothing more of the request is read until it has."""
+        verdict = gate.judge(visit)
+        if isinstance(verdict, asyncio.Future):
+            waiting, self._state, self.deadline = self._state, _State.GATE, float("inf")
+            verdict.add_done_callback(lambda done: self._judged(visit, waiting, done))
+        else:
+            self._obey(visit, verdict)
+
+    def _judged(self, visit: Visit, state: _State, done: asyncio.Future[Verdict]) -> None:
+        verdict = done.result()
+        if self._transport is None or self._transport.is_closing():
+            return  # the visitor did not wait
+        self._state = state
+        self.resume_reading()
+        if state is _State.CONTENT and not visit.head.expects_continue:
+            self.deadline = self.now() + self._edge.limits.body_timeout_s
+        self._obey(visit, verdict)
+        if self._buffer:
+            self._advance()
+
+    def _obey(self, visit: Visit, verdict: Verdict) -> None:
+        if verdict is None:
+            self._open(visit.head, visit.visitor_ip, visit.scheme)
+        elif isinstance(verdict, OwnAnswer):
+            self._answer(verdict, visit.head)
+        else:
+            visit.head.fields = verdict.fields
+            self._open(visit.head, visit.visitor_ip, visit.scheme, verdict.lines)
+
+    def _open(self, head: RequestHead, visitor_ip: str, scheme: bytes, lines: bytes = b"") -> None:
+        """Route one request, and open its stream; ``lines`` are fields for the service."""
+        if head.target.startswith(_RESERVED_PREFIX):
+            self.answer_fault(FAULTS["reserved-path"], head)
+            return
         route = self._edge.find(head.host)
         if isinstance(route, Fault):
             self.answer_fault(route, head)
             return
         session, index = route
         exchange = VisitorExchange(self, head)
-        payload = encode_open(head, index, request_fields(head, visitor_ip, scheme))
+        payload = encode_open(head, index, request_fields(head, visitor_ip, scheme) + lines)
         if not exchange.start(session, payload, self.now()):
             self.answer_fault(FAULTS["too-many-streams"], head)
             return

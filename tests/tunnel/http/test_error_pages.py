@@ -23,6 +23,7 @@ from tunnel.http.head import Fields, find_head_end, parse_response_head
 # Written out once more, and not taken from the code: programs rely on these.
 STATUSES = {
     "bad-request": 400,
+    "not-allowed": 403,
     "unknown-host": 404,
     "reserved-path": 404,
     "request-timeout": 408,
@@ -30,6 +31,7 @@ STATUSES = {
     "uri-too-long": 414,
     "expectation": 417,
     "too-many-connections": 429,
+    "too-many-requests": 429,
     "headers-too-large": 431,
     "unknown-method": 501,
     "transfer-coding": 501,

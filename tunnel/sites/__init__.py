@@ -1,0 +1,12 @@
+"""What the exit node's owner decides for each name: who may visit it, from where and how often.
+
+Map
+    ``file``       the sites file (TOML), read and checked
+    ``site``       one name's policy, and the table that finds it
+    ``networks``   sets of addresses
+    ``keeper``     the sites in force, and their files watched for changes
+    ``gate``       judges each visitor's request: what ``transport.gate`` asks for
+
+Other rooms that have something to say of a name (its certificate, its clients) add a key to ``file`` and a
+field to ``site.Site``, and ask ``keeper.find``.
+"""
