@@ -16,6 +16,7 @@ Map
     ``access``       whose token is whose
     ``sites``        exit node: who may visit which name, from where and how often
     ``encryption``   exit node: TLS on the control plane
+    ``acme``         exit node: visitors' certificates from an issuer, proven and renewed
     ``https``        exit node: HTTPS for visitors, a certificate for each name
     ``passages``     exit node: which requests passed, for the token's holder
     ``state``        exit node: its CA, kept from one run to the next

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
+    "CertificateFailed",
+    "CertificateObtained",
     "ClientConnected",
     "ClientGone",
     "Connected",
@@ -102,6 +104,27 @@ class HealthChanged(Event):
     is_up: bool
     detail: str  # what is wrong, in the system's words
     label: str = ""  # at a server: of the client's token
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateObtained(Event):
+    """Server: the issuer gave a certificate for visitors, and it is served from now on."""
+
+    name: ClassVar[str] = "certificate_obtained"
+    domain: str
+    ends: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFailed(Event):
+    """Server: the issuer gave none; the next attempt comes in ``retry_in_s`` seconds."""
+
+    name: ClassVar[str] = "certificate_failed"
+    domain: str
+    reason: str  # of tunnel.acme.patience.FailureKind
+    detail: str  # the issuer's own words, say
+    retry_in_s: float
+    is_served: bool  # the former certificate goes on, and is still valid
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,6 +295,8 @@ class TunnelServer:
         for other in dict.fromkeys(former):
             if not other.session.draining:  # one that stops finishes what is under way, and leaves
                 other.session.close(CloseCode.REPLACED, "another client with this token took over")
+        if self.https is not None:
+            self.https.claimed(client.names)
         _log.info("session %s is open: %r from %s", client.session_id, client.label, client.link.peer)
         self.on_event(
             ClientConnected(
@@ -467,7 +469,7 @@ class ConnectedClient:
         if name == CATCH_ALL:  # the agent reached us by this name, and so will visitors
             name = normalize_host(self.link.dialled_host.encode("latin-1", "replace")) or "localhost"
         https = self._server.https
-        if https is not None and https.serves(name):
+        if https is not None and https.is_for(name):
             return https.public_url(name)
         port = self._server.data_port
         return f"http://{name}" if port == 80 else f"http://{name}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tunnel.cli.acme import add_acme_options, read_acme_options
 from tunnel.cli.common import port_number
 from tunnel.config import ConfigError
 from tunnel.https_options import CertificateFiles, HttpsOptions
@@ -49,6 +50,7 @@ def add_https_options(parser: argparse.ArgumentParser) -> None:
         type=_hsts,
         help="dice a los navegadores que por ese tiempo vuelvan solo con HTTPS; empiece con poco (300)",
     )
+    add_acme_options(parser)
 
 
 def read_https_options(options: argparse.Namespace) -> HttpsOptions | None:
@@ -72,11 +74,13 @@ def read_https_options(options: argparse.Namespace) -> HttpsOptions | None:
             "--control-port."
         )
     files = _certificate_files(options)
-    if not files:
+    acme = read_acme_options(options)
+    if not files and acme is None:
         raise ConfigError(
-            "con --https-port hace falta un certificado: uno suyo, con --https-cert y --https-key."
+            "con --https-port hace falta un certificado: uno suyo (--https-cert y --https-key), o que se "
+            "pida uno (--acme-domain todo.example)."
         )
-    return HttpsOptions(options.https_port, files, None, options.https_redirect, options.hsts or 0)
+    return HttpsOptions(options.https_port, files, acme, options.https_redirect, options.hsts or 0)
 
 
 def _certificate_files(options: argparse.Namespace) -> tuple[CertificateFiles, ...]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tunnel.cli import sites
+from tunnel.cli.acme import describe_certificate, uses_state
 from tunnel.cli.balance import words_of_health
 from tunnel.cli.common import (
     EventPrinter,
@@ -47,6 +48,8 @@ from tunnel.config import (
     parse_san,
 )
 from tunnel.events import (
+    CertificateFailed,
+    CertificateObtained,
     ClientConnected,
     ClientGone,
     Event,
@@ -148,8 +151,8 @@ def add_parser(commands: Subparsers) -> None:
         "--state-dir",
         metavar="CARPETA",
         type=Path,
-        help="con --auto-tls: dónde guarda la CA y lo demás (por omisión: tunelab, en la carpeta de estado "
-        "de su usuario o del servicio)",
+        help="con --auto-tls o --acme-domain: dónde guarda la CA, los certificados y lo demás (por omisión: "
+        "tunelab, en la carpeta de estado de su usuario o del servicio)",
     )
     parser.add_argument(
         "--conexion",
@@ -229,7 +232,7 @@ def run(options: argparse.Namespace) -> int:
 def _auto_tls(options: argparse.Namespace) -> AutoTls | None:
     if not options.auto_tls:
         for option in ("auto_tls_san", "state_dir", "conexion"):
-            if getattr(options, option):
+            if getattr(options, option) and not (option == "state_dir" and uses_state(options)):
                 raise ConfigError(f"--{option.replace('_', '-')} va con --auto-tls, que cifra el enlace.")
         return None
     folder = options.state_dir or default_state_folder(os.environ)
@@ -342,6 +345,8 @@ def _describe(event: Event) -> str | None:
         return _reloaded(event)
     if isinstance(event, TokensRejected):
         return f"El archivo de los tokens cambió y no sirve; siguen los de antes: {event.message}"
+    if isinstance(event, CertificateObtained | CertificateFailed):
+        return describe_certificate(event)
     if isinstance(event, Stopping):
         return f"Deteniendo; peticiones en curso: {event.open_requests}."
     return sites.describe(event)

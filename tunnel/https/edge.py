@@ -7,7 +7,9 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from tunnel.acme.proofs import CHALLENGE_PREFIX
 from tunnel.events import OnEvent
 from tunnel.http.head import RequestHead
 from tunnel.http.own_answer import OwnAnswer
@@ -16,6 +18,9 @@ from tunnel.https_options import HttpsOptions, HttpsPortUnusable
 from tunnel.routing import normalize_host
 from tunnel.transport.tls import server_context
 from tunnel.transport.visitor import Edge, VisitorConnection
+
+if TYPE_CHECKING:
+    from tunnel.acme.keeper import AcmeKeeper
 
 __all__ = ["HttpsEdge"]
 
@@ -51,6 +56,11 @@ class HttpsEdge:
         self._options = options
         self._edge = edge
         self._files = [FileCertificate(files, clock) for files in options.certificates]
+        self._acme: AcmeKeeper | None = None
+        if options.acme is not None:
+            from tunnel.acme.keeper import AcmeKeeper  # with the library, which takes a while to load
+
+            self._acme = AcmeKeeper(options.acme, on_event, clock, is_claimed)
         self._hsts = b"Strict-Transport-Security: max-age=%d\r\n" % options.hsts_s if options.hsts_s else b""
         # Without a certificate of its own: handshakes take that of the context that they are given.
         self._context = server_context()
@@ -82,10 +92,19 @@ class HttpsEdge:
         """Keep the certificates in date; to be called now and then."""
         for certificate in self._files:
             certificate.poll()
+        if self._acme is not None:
+            self._acme.poll()
 
-    def serves(self, name: str) -> bool:
+    def claimed(self, names: tuple[str, ...]) -> None:
+        """A client serves these names from now on: those that may have a certificate get one."""
+        if self._acme is not None:
+            for name in names:
+                if self._find_file(name) is None:
+                    self._acme.claimed(name)
+
+    def is_for(self, name: str) -> bool:
         """Whether ``name`` has a certificate, or is to have one."""
-        return self._find(name) is not None
+        return self._find(name) is not None or (self._acme is not None and self._acme.covers(name))
 
     def public_url(self, name: str) -> str:
         """Return where visitors find a name."""
@@ -99,10 +118,12 @@ class HttpsEdge:
         Args:
             scheme: how the visitor came, as a trusted proxy before the exit node says it.
         """
+        if head.target.startswith(CHALLENGE_PREFIX):  # never sent elsewhere: a service may have its own
+            return None if self._acme is None else self._acme.board.answer(head.method, head.target)
         if scheme == b"https" or not self._options.redirects or not head.target.startswith(b"/"):
             return None
         name = normalize_host(head.host)
-        if not self.serves(name):
+        if self._find(name) is None:  # it would be sent to where nothing answers
             return None
         # RFC 9110, section 15.4.9: the method and the content stay what they are.
         location = self.public_url(name) + head.target.decode("latin-1")
@@ -112,8 +133,13 @@ class HttpsEdge:
     # ── handshakes ───────────────────────────────────────────────────────────────────────────────
 
     def _find(self, name: str) -> ssl.SSLContext | None:
-        wildcard = f"*.{name.partition('.')[2]}"  # RFC 9525, section 6.3: for one label, the first
-        for wanted in (name, wildcard):
+        found = self._find_file(name)
+        if found is None and self._acme is not None:
+            found = self._acme.find(name) or self._acme.find(_wildcard(name))
+        return found
+
+    def _find_file(self, name: str) -> ssl.SSLContext | None:
+        for wanted in (name, _wildcard(name)):
             for certificate in self._files:
                 if wanted in certificate.names:
                     return certificate.context
@@ -126,8 +152,12 @@ class HttpsEdge:
         if name:
             found = self._find(name.lower().rstrip("."))
         else:  # RFC 6066, section 3: none is said of an address, and by old programs
-            found = self._files[0].context if self._files else None
+            found = self._files[0].context if self._files else self._acme.first if self._acme else None
         if found is None:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         tls.context = found
         return None
+
+
+def _wildcard(name: str) -> str:
+    return f"*.{name.partition('.')[2]}"  # RFC 9525, section 6.3: for one label, the first
