@@ -19,6 +19,7 @@ Map
     ``acme``         exit node: visitors' certificates from an issuer, proven and renewed
     ``https``        exit node: HTTPS for visitors, a certificate for each name
     ``passages``     exit node: which requests passed, for the token's holder
+    ``mtls``         client certificates, in place of tokens
     ``state``        exit node: its CA, kept from one run to the next
     ``connection``   the file that tells a client all it needs
     ``sources``      where connections come from, and how much comes from there
@@ -26,6 +27,7 @@ Map
     ``limits``       what one visitor, one client and one source may take
     ``config``       frozen configuration, read and checked; secrets that cannot be printed
     ``trust``        agent: how the exit node's certificate is known
+    ``identity``     agent: where its own certificate is, if it shows one
     ``secret_files`` tokens, and whatever else only its owner may read
     ``watching``     files that are read again when they have changed
     ``toml_text``    TOML that people write, and what is wrong with it

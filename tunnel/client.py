@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tunnel import __version__
-from tunnel.config import ClientConfig
+from tunnel.config import ClientConfig, ConfigError
 from tunnel.events import Connected, Disconnected, HealthChanged, OnEvent, Refused, Stopping
+from tunnel.mtls.showing import ShownCertificate
 from tunnel.protocol.auth import NONCE_BYTES, key_id
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS
@@ -42,6 +43,8 @@ _GOODBYE_S = 1.0
 
 # Reasons to end a session after which dialling again would only repeat the answer.
 _FINAL = (CloseCode.REPLACED, CloseCode.BAD_EXIT_NODE, CloseCode.REVOKED)
+
+_OF_CERTIFICATES = ("revoked", "unknown-token")
 
 
 def retry_delay_s(failures: int, draw: random.Random) -> float:
@@ -91,7 +94,8 @@ class TunnelClient:
 
             self._services = TcpServices(config.tcp, config.proxy_protocol, config.upstream_timeout_s)
         self.memory = memory
-        self.dialler = Dialler(config.address, config.trust, config.token, config.proxy)
+        shown = None if config.identity is None else ShownCertificate(config.identity)
+        self.dialler = Dialler(config.address, config.trust, config.token, config.proxy, shown)
 
     async def run(self) -> None:
         """Keep a link to the exit node until it refuses us (see ``refusal``) or ``stop`` is called."""
@@ -110,7 +114,7 @@ class TunnelClient:
                 await attempt.run()
                 if self._stopping.is_set():
                     return
-                if attempt.refusal is not None:
+                if attempt.refusal is not None and not self._has_another_certificate(attempt.refusal):
                     self.refusal = attempt.refusal
                     self.on_event(attempt.refusal)
                     return
@@ -126,6 +130,15 @@ class TunnelClient:
             await self._exchanges.close()
             if self._services is not None:
                 await self._services.close()
+
+    def _has_another_certificate(self, refusal: Refused) -> bool:
+        """Whether the certificate was renewed since it was refused: then it is worth another dial."""
+        shown = self.dialler.shown
+        if shown is None or refusal.code not in _OF_CERTIFICATES:
+            return False
+        with suppress(ConfigError):
+            return shown.look_again()
+        return False
 
     async def stop(self, drain_timeout_s: float) -> None:
         """Stop gracefully: tell the exit node, finish what is under way for up to ``drain_timeout_s``."""
@@ -155,7 +168,7 @@ class TunnelClient:
 
     def new_session(self, attempt: _Attempt, link: AgentLink) -> Session:
         """Make the session for a fresh link."""
-        token, memory = self.config.token.reveal(), self.memory
+        token, memory = self.dialler.token, self.memory
         hello = Hello(
             key_id=key_id(token),
             nonce=secrets.token_hex(NONCE_BYTES),
@@ -237,6 +250,9 @@ class _Attempt:
             self._client.attempt_linked(None)
         if self._opened_s is not None:
             self.open_for_s = loop.time() - self._opened_s
+        elif self._client.dialler.shown is not None and not self._link.was_answered:
+            # TLS 1.3 has an agent's certificate looked at last, and asyncio hangs up without TLS's alert.
+            self.reason, self.detail = "tls", "it hung up on the certificate"
         elif self._link.not_a_tunnel:
             self.reason, self.detail = "not-a-tunnel", self._link.not_a_tunnel
             if self.detail == "HTTP 429":  # RFC 6585, section 4: it is one, and asks to be left in peace

@@ -16,6 +16,7 @@ from tunnel.balance.options import HealthOptions
 from tunnel.http.forwarded import Networks
 from tunnel.http.rules import ServiceRules
 from tunnel.https_options import HttpsOptions
+from tunnel.identity import Identity
 from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.port_ranges import NO_PORT, PortRanges
 from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
@@ -138,6 +139,7 @@ class ServerConfig:
     denied_networks: Networks = ()  # where none may come from
     memory_limit_bytes: int = 0  # for the windows of all clients together; 0: no more than the protocol's own
     https: HttpsOptions | None = None  # for visitors
+    client_ca: Path | None = None  # who shows a certificate of this CA (PEM) needs no token
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
@@ -154,6 +156,14 @@ class ServerConfig:
                 "con el enlace cifrado, --port y --control-port no pueden ser el mismo puerto "
                 f"({self.port}): el de control va cifrado y el de los visitantes no. Elija otro para uno de "
                 "los dos."
+            )
+        if self.client_ca is not None and self.auto_tls is None and self.tls_files is None:
+            raise ConfigError(
+                "--client-ca va con el enlace cifrado: agregue --auto-tls, o --tls-cert y --tls-key."
+            )
+        if self.client_ca is not None and self.tokens_file is None:
+            raise ConfigError(
+                "--client-ca va con --tokens-file, que dice qué nombres puede pedir cada certificado."
             )
         if self.auto_tls is not None and self.auto_tls.connection_file is not None and self.token is None:
             raise ConfigError(
@@ -248,7 +258,7 @@ class ClientConfig:
     """An agent."""
 
     address: ControlAddress
-    token: Secret
+    token: Secret | None  # or ``identity``
     upstreams: tuple[Upstream, ...]
     upstream_timeout_s: float = 60.0
     drain_timeout_s: float = 10.0
@@ -259,6 +269,7 @@ class ClientConfig:
     proxy: ProxyServer | None = None  # on the way to the exit node
     is_balanced: bool = False  # what it shares it shares with other clients of its token
     health: HealthOptions | None = None
+    identity: Identity | None = None  # a certificate in place of a token
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
@@ -268,6 +279,8 @@ class ClientConfig:
                 "falta qué compartir: --upstream http://localhost:5000, o un servicio TCP con "
                 "--tcp 5432=localhost:5432."
             )
+        if (self.token is None) == (self.identity is None):
+            raise ConfigError("dé el token o el certificado (--cert y --key), uno de los dos.")
         if self.proxy_protocol is not ProxyProtocol.NONE and not self.tcp:
             raise ConfigError("--proxy-protocol va con --tcp: por HTTP lo dicen las cabeceras Forwarded.")
         if not address.is_tls and self.trust != SYSTEM_TRUST:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tunnel.access.keeper import AccessKeeper
@@ -44,6 +45,7 @@ from tunnel.transport.visitor import FrontDesk, OnRequest, VisitorConnection
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
     from tunnel.https.edge import HttpsEdge
+    from tunnel.mtls.guests import Guest
     from tunnel.sites.gate import SitesGate
     from tunnel.tcp.edge import PortTable, TcpVisitor
 
@@ -125,6 +127,12 @@ class TunnelServer:
             self._tls = make_control_tls(config, self.access.find, clock)
             if self._tls.answer_ca is not None:
                 self._answerers[CA_PATH] = self._tls.answer_ca
+        self._new_guest: Callable[[ExitNodeLink], Guest] | None = None
+        if config.client_ca is not None and self._tls is not None:
+            from tunnel.mtls.guests import Guest, ask_for_certificates
+
+            ask_for_certificates(self._tls.context, config.client_ca)
+            self._new_guest = lambda link: Guest(self.access, link, clock)
 
     async def start(self) -> None:
         """Bind both planes.
@@ -337,7 +345,11 @@ class TunnelServer:
         client = ConnectedClient(self, link)
         self._clients.add(client)
         link.closed.add_done_callback(lambda _: self._clients.discard(client))
-        handshake = ExitNodeHandshake(self.access.find, client.authorize, secrets.token_hex(NONCE_BYTES))
+        find_token = self.access.find
+        if self._new_guest is not None:
+            client.guest = self._new_guest(link)
+            find_token = client.guest.find_token
+        handshake = ExitNodeHandshake(find_token, client.authorize, secrets.token_hex(NONCE_BYTES))
         link.session = Session(
             handshake,
             client,
@@ -373,6 +385,9 @@ class TunnelServer:
             self._tls.poll()
         if self.https is not None:
             self.https.poll()
+        if self._new_guest is not None:
+            for client in list(self._clients):
+                client.check_certificate()
 
 
 class ConnectedClient:
@@ -381,6 +396,7 @@ class ConnectedClient:
     def __init__(self, server: TunnelServer, link: ExitNodeLink) -> None:
         self._server = server
         self.link = link
+        self.guest: Guest | None = None  # where certificates are asked for
         self.session_id = secrets.token_hex(4)
         self.key_id = ""
         self.label = ""
@@ -415,6 +431,8 @@ class ConnectedClient:
         server = self._server
         if server.is_draining:
             return Refusal("draining", "this exit node is stopping", retry=True)
+        if self.guest is not None:
+            hello = replace(hello, key_id=self.guest.key_id(hello.key_id))
         names = claim.names
         if len(set(names)) != len(names) or any(not name or name != name.lower() for name in names):
             return Refusal("bad-claim", "names are given once each, in lower case")
@@ -447,6 +465,11 @@ class ConnectedClient:
             balance=claim.balance,
             health=claim.health,
         )
+
+    def check_certificate(self) -> None:
+        """End the link if the certificate that it was opened with has expired."""
+        if self.guest is not None and self.guest.has_expired:
+            self.link.session.close(CloseCode.REVOKED, "the certificate has expired")
 
     def check_access(self) -> None:
         """End the link if its token is gone, has expired or may not have all of the names any more."""

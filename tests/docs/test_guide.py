@@ -40,6 +40,7 @@ DOCUMENTS = [
     "docs/configuracion.md",
     "docs/proxy.md",
     "docs/balanceo.md",
+    "docs/certificados-de-cliente.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

@@ -46,12 +46,14 @@ class FileInUse(Exception):  # noqa: N818
 def add_token(
     path: Path,
     label: str,
-    secret: Secret,
+    secret: Secret | None,
     names: tuple[str, ...],
     expires: date | datetime | None,
     ports: PortRanges = NO_PORT,
+    *,
+    certificate: str = "",
 ) -> None:
-    """Add an entry to the tokens file ``path``, which is made if it is not there.
+    """Add an entry, with a secret or else a certificate, to the tokens file ``path``, made if need be.
 
     Raises:
         LabelTaken: the label is in use.
@@ -67,7 +69,10 @@ def add_token(
             tokens[-1].add(tomlkit.nl())
         table = tomlkit.table()
         table.add("label", label)
-        table.add("secret", secret.reveal())
+        if secret is not None:
+            table.add("secret", secret.reveal())
+        else:
+            table.add("certificate", certificate)
         if names:
             table.add("names", list(names))
         if ports:

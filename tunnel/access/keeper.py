@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tunnel.access.ring import TokenEntry, TokenRing
@@ -42,7 +42,12 @@ class AccessKeeper:
     def find(self, wanted_id: str) -> str | None:
         """Return the token that ``wanted_id`` names, also an expired one, or None."""
         entry = self._ring.find(wanted_id)
-        return None if entry is None else entry.secret.reveal()
+        return None if entry is None or entry.certificate else entry.secret.reveal()
+
+    def find_certificate(self, names: Iterable[str]) -> str:
+        """Return the id of the entry for a certificate with these names, or "": the first that has one."""
+        ids = (TokenEntry(Secret(""), certificate=name).id for name in names)
+        return next((known_id for known_id in ids if self._ring.entry(known_id) is not None), "")
 
     def label(self, key_id: str) -> str:
         """Return the label of a token, or ""."""

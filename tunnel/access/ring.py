@@ -26,6 +26,12 @@ class TokenEntry:
     ports: PortRanges = EVERY_PORT  # of those that the exit node gives away
     expires_s: float = math.inf  # Unix time from which it is of no use
     secret_file: Path | None = None  # where the secret was read, if not in the tokens file itself
+    certificate: str = ""  # in place of a secret, which is "" then: a name or the digest of a certificate
+
+    @property
+    def id(self) -> str:
+        """The key id, or for a certificate what no key id is like."""
+        return f"certificate {self.certificate}" if self.certificate else key_id(self.secret.reveal())
 
 
 class TokenRing:
@@ -39,7 +45,7 @@ class TokenRing:
     __slots__ = ("_entries", "_has_wildcards", "_owners")
 
     def __init__(self, entries: Iterable[TokenEntry]) -> None:
-        self._entries = {key_id(entry.secret.reveal()): entry for entry in entries}
+        self._entries = {entry.id: entry for entry in entries}
         self._owners: dict[str, set[str]] = {}
         for known_id, entry in self._entries.items():
             for pattern in entry.names:

@@ -9,6 +9,9 @@
     ports = ["5432", "6000-6010"]        # TCP ports; one of names and ports may be left out
     expires = 2026-12-18                 # optional: a date (to its end, UTC) or a time with its zone
 
+In place of the secret, ``certificate = "ana"`` names a client certificate: by a name in it, or by its digest,
+``sha256:`` and 64 hexadecimal digits.
+
 What is not known here is refused, naming what was probably meant: a ``name`` that is silently ignored
 would be a right that its giver believes to have given, or to have limited.
 """
@@ -24,7 +27,6 @@ from tunnel.access.patterns import parse_pattern
 from tunnel.access.ring import TokenEntry
 from tunnel.config import ConfigError, Secret
 from tunnel.port_ranges import PortRanges, parse_port_ranges
-from tunnel.protocol.auth import key_id
 from tunnel.secret_files import check_token, load_token, read_secret_file
 from tunnel.toml_text import parse_toml, refuse_unknown_keys
 
@@ -35,8 +37,9 @@ MAX_TOKENS = 1000
 
 _MAX_BYTES = 1024 * 1024
 
-_KEYS = ("label", "secret", "secret_file", "names", "ports", "expires")
+_KEYS = ("label", "secret", "secret_file", "certificate", "names", "ports", "expires")
 _LABEL = re.compile(r"[\w.@+-]{1,64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def load_tokens(path: Path) -> tuple[TokenEntry, ...]:
@@ -121,9 +124,11 @@ def _parse_entry(table: dict[str, object], number: int, path: Path) -> TokenEntr
         patterns = tuple(map(parse_pattern, names))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    secret, secret_file = _parse_secret(table, where, path)
+    certificate = _parse_certificate(table, where) if "certificate" in table else ""
+    secret, secret_file = (Secret(""), None) if certificate else _parse_secret(table, where, path)
     return TokenEntry(
         secret=secret,
+        certificate=certificate,
         label=label,
         names=patterns,
         ports=ports,
@@ -141,10 +146,29 @@ def _parse_ports(value: object, where: str) -> PortRanges:
         raise ConfigError(f"{where}: {error}") from None
 
 
+def _parse_certificate(table: dict[str, object], where: str) -> str:
+    value = table["certificate"]
+    if "secret" in table or "secret_file" in table:
+        raise ConfigError(f"{where} tiene un certificado (certificate) y también un secreto: elija uno.")
+    if not isinstance(value, str) or not 0 < len(value) <= 253 or not value.isprintable():
+        raise ConfigError(
+            f'{where} dice qué certificado es con un nombre que está en él: certificate = "ana", o con su '
+            "huella, sha256:…, como la muestra «tunnel cert show»."
+        )
+    if value.startswith("sha256:") and not _DIGEST.fullmatch(value):
+        raise ConfigError(
+            f"{where} tiene una huella (certificate) que no lo es: son «sha256:» y 64 cifras hexadecimales, "
+            "en minúsculas."
+        )
+    return value
+
+
 def _parse_secret(table: dict[str, object], where: str, path: Path) -> tuple[Secret, Path | None]:
     secret, file = table.get("secret"), table.get("secret_file")
     if (secret is None) == (file is None):
-        raise ConfigError(f"{where} necesita su secreto: secret o secret_file, uno de los dos.")
+        raise ConfigError(
+            f"{where} necesita su secreto: secret o secret_file, uno de los dos; o certificate."
+        )
     if isinstance(secret, str):
         return check_token(secret, f"«{table['label']}» de {path}"), None
     if isinstance(file, str) and file:
@@ -160,7 +184,9 @@ def _refuse_repeated(entries: tuple[TokenEntry, ...], path: Path) -> None:
         if entry.label in labels:
             raise ConfigError(f"en {path} hay dos tokens con la etiqueta «{entry.label}».")
         labels.add(entry.label)
-        other = holders.setdefault(key_id(entry.secret.reveal()), entry.label)
+        other = holders.setdefault(entry.id, entry.label)
+        if other != entry.label and entry.certificate:
+            raise ConfigError(f"en {path} «{other}» y «{entry.label}» son el mismo certificado. Quite uno.")
         if other != entry.label:
             raise ConfigError(
                 f"en {path} los tokens «{other}» y «{entry.label}» tienen el mismo secreto: nadie podría "

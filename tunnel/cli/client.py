@@ -12,6 +12,7 @@ from pathlib import Path
 from tunnel.cli import balance
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.cli.config_file import add_config_option
+from tunnel.cli.identity import IDENTITY_OPTIONS, add_identity_options, read_identity
 from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
 from tunnel.cli.service import add_generate_option
 from tunnel.cli.tuning import tune_process
@@ -45,6 +46,7 @@ def add_parser(commands: Subparsers) -> None:
         "aquí, por eso funciona detrás de NAT; si se corta, se reconecta solo.",
     )
     add_target_options(parser)
+    add_identity_options(parser)
     parser.add_argument(
         "--upstream",
         metavar="URL",
@@ -174,6 +176,7 @@ def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig
         proxy=read_proxy(options, connection.address),
         is_balanced=options.balance,
         health=balance.read_health(options, upstreams),
+        identity=connection.identity,
     )
 
 
@@ -181,8 +184,8 @@ def read_connections(options: argparse.Namespace) -> list[Connection]:
     """Return how to reach each exit node, from the options.  Raises ConfigError."""
     if not options.conexion:
         return [_read_from_options(options)]
-    for option in ("url", "token_file", "ca_pin", "ca_file"):
-        if getattr(options, option):
+    for option in ("url", "token_file", "ca_pin", "ca_file", *IDENTITY_OPTIONS):
+        if getattr(options, option, None):
             raise ConfigError(
                 f"--conexion y --{option.replace('_', '-')} no van juntos: el archivo ya lo dice."
             )
@@ -203,7 +206,8 @@ def _read_from_options(options: argparse.Namespace) -> Connection:
         raise ConfigError("--ca-pin y --ca-file no van juntos: cada uno dice qué CA es la buena. Quite uno.")
     address = parse_control_url(options.url)
     trust = parse_pin(options.ca_pin) if options.ca_pin is not None else SYSTEM_TRUST
-    return Connection(address, read_token(options), trust)
+    identity = read_identity(options)
+    return Connection(address, None if identity else read_token(options), trust, identity=identity)
 
 
 async def _connect(configs: Sequence[ClientConfig], as_json: bool, memory: MemoryBudget | None) -> int:
@@ -248,6 +252,8 @@ async def _keep(client: TunnelClient, *, names_it: bool) -> None:
     await client.run()
     if client.refusal is not None:
         code = client.refusal.code
+        if code == "unknown-token" and client.config.identity is not None:
+            code = "unknown-certificate"
         said = words_of_refusal(code, client.refusal.message)
         if code.startswith("port-"):  # several were asked for
             said += f" (El nodo de salida dice: {client.refusal.message}.)"
@@ -313,6 +319,10 @@ _DETAILS = tuple(
         (r"certificate has expired", "el certificado venció; ¿está bien el reloj?"),
         (r"not yet valid", "el certificado todavía no vale; ¿está bien el reloj?"),
         (r"certificate verify failed|self.signed", "el certificado no es de confianza"),
+        (
+            r"hung up on the certificate",
+            "el nodo de salida cortó al ver el certificado: venció o es de otra CA",
+        ),
         (r"it does not speak HTTP", "no habla HTTP"),
         (r"no subprotocol", "no conoce este protocolo"),
         (r"HTTP (\d+)", r"responde HTTP \1"),
@@ -354,6 +364,8 @@ _REFUSALS = PROXY_REFUSALS | {
     "bad-pin": "la CA del nodo de salida no es la de la huella: puede haber alguien en el camino, o el nodo "
     "de salida se hizo de nuevo. No se le envió nada. Si se hizo de nuevo, pida su archivo de conexión.",
     "bad-proof": "el nodo de salida rechazó la prueba del token.",
+    "unknown-certificate": "el nodo de salida no conoce este certificado: no está en su archivo de tokens "
+    "(certificate), o no acepta certificados (--client-ca). Pregunte a quien lo administra.",
     "name-not-allowed": "su token no permite pedir ese nombre, o todos, que es lo que pide un --upstream sin "
     "nombre. Pida los suyos: --upstream NOMBRE=URL.",
     "name-taken": "otro cliente, con otro token, ya tiene ese nombre. Pida otro en --upstream.",

@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     if len(connections) > 1:
         raise ConfigError("se le pregunta a un nodo de salida a la vez: dé una sola --conexion.")
     connection = connections[0]
+    if connection.token is None:
+        raise ConfigError("se pregunta con un token; con un certificado de cliente todavía no se puede.")
     trust: Trust = CaFile(options.ca_file) if options.ca_file else connection.trust
     proxy = read_proxy(options, connection.address)
     dialler = Dialler(connection.address, trust, connection.token, proxy)

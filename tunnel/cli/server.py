@@ -31,6 +31,7 @@ from tunnel.cli.common import (
 )
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.https import add_https_options, read_https_options
+from tunnel.cli.identity import add_client_ca_option
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
 from tunnel.cli.service import add_generate_option
 from tunnel.cli.tuning import tune_process
@@ -147,6 +148,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--tls-key", metavar="ARCHIVO", type=Path, help="con --tls-cert: su llave (privkey.pem)"
     )
+    add_client_ca_option(parser)
     parser.add_argument(
         "--state-dir",
         metavar="CARPETA",
@@ -218,6 +220,7 @@ def run(options: argparse.Namespace) -> int:
         denied_networks=denied,
         memory_limit_bytes=options.memory_limit,
         https=read_https_options(options),
+        client_ca=options.client_ca,
     )
     if auto_tls is not None and not auto_tls.names and config.control_host == ANY_HOST and config.token:
         print(

@@ -19,7 +19,7 @@ from tunnel.os_errors import describe_os_error
 from tunnel.port_ranges import NO_PORT
 from tunnel.secret_files import make_private, not_private
 
-__all__ = ["add_parser"]
+__all__ = ["add_parser", "names_option"]
 
 _TOKEN_BYTES = 32
 
@@ -54,7 +54,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--nombres",
         metavar="NOMBRE",
-        type=_names,
+        type=names_option,
         action="extend",
         help="con --a: los nombres que puede pedir, separados por comas (*.ana.example: los que terminan "
         "así; *: todos)",
@@ -189,7 +189,8 @@ def _label(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
-def _names(text: str) -> list[str]:
+def names_option(text: str) -> list[str]:
+    """Parse names that a token may claim: ``ana.example,*.ana.example``."""
     try:
         return [parse_pattern(part) for part in text.split(",")]
     except ConfigError as error:

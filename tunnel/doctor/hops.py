@@ -154,7 +154,7 @@ async def _link(connection: Connection, dialler: Dialler, words: Words) -> list[
     is_tls = connection.address.is_tls
     try:
         async with asyncio.timeout(_ANSWER_S):
-            answer = await ask_exit_node(dialler, connection.address.url, connection.token.reveal())
+            answer = await ask_exit_node(dialler, connection.address.url)
     except (WrongCa, ProxyDenied, Unverifiable, OSError, TimeoutError) as error:
         if isinstance(error, WrongCa | ProxyDenied):
             detail = words.of_refusal(error.code)
@@ -184,6 +184,8 @@ async def _link(connection: Connection, dialler: Dialler, words: Words) -> list[
         tls = _finding("tls", Verdict.GOOD, said)
     if not answer.code:
         detail = f"el nodo de salida demostró que tiene el mismo, en {_ms(answer.seconds)}"
+        if connection.identity is not None:
+            detail = f"el nodo de salida reconoció el certificado, en {_ms(answer.seconds)}"
         return [tls, _finding("token", Verdict.GOOD, detail)]
     return [
         tls,

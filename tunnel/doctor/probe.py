@@ -36,25 +36,26 @@ class Answer:
     seconds: float  # from HELLO to CHALLENGE: a round trip and the exit node's work
 
 
-async def ask_exit_node(dialler: Dialler, url: str, token: str) -> Answer:
+async def ask_exit_node(dialler: Dialler, url: str) -> Answer:
     """Dial, verified as ever, and ask.
 
     Raises:
         WrongCa, Unverifiable, OSError: see :meth:`tunnel.transport.tls.Dialler.connect`.
     """
-    hello = Hello(
-        key_id=key_id(token),
-        nonce=secrets.token_hex(NONCE_BYTES),
-        instance=secrets.token_hex(8),
-        agent=f"tunelab-doctor/{__version__}",
-        initial_window=INITIAL_WINDOW_BYTES,
-        max_streams=1,
-    )
     handler = _Listener()
     began: list[float] = []
 
     def new_link() -> AgentLink:
         link = AgentLink(url)
+        token = dialler.token
+        hello = Hello(
+            key_id=key_id(token),
+            nonce=secrets.token_hex(NONCE_BYTES),
+            instance=secrets.token_hex(8),
+            agent=f"tunelab-doctor/{__version__}",
+            initial_window=INITIAL_WINDOW_BYTES,
+            max_streams=1,
+        )
         now = asyncio.get_running_loop().time()
         link.session = Session(_Probe(token, hello), handler, link.schedule_flush, now)
         began.append(time.monotonic())

@@ -28,6 +28,7 @@ __all__ = [
     "agent_proof",
     "answer_proof",
     "ca_proof",
+    "certificate_token",
     "exit_node_proof",
     "key_id",
     "proofs_equal",
@@ -44,6 +45,7 @@ _AGENT_LABEL = b"tunelab.v1 agent"
 _CA_LABEL = b"tunelab.v1 ca"
 _QUESTION_LABEL = b"tunelab.v1 question"
 _ANSWER_LABEL = b"tunelab.v1 answer"
+_CERTIFICATE_WORDS = "tunelab.v1 certificate"
 
 
 def key_id(token: str) -> str:
@@ -53,6 +55,15 @@ def key_id(token: str) -> str:
     key id as well as from any proof, which is why ``tunnel token`` draws them.
     """
     return hmac.new(token.encode(), _KEY_ID_LABEL, hashlib.sha256).hexdigest()[:KEY_ID_HEX_DIGITS]
+
+
+def certificate_token(certificate: bytes) -> str:
+    """Return what takes the token's place on a link whose TLS has verified an agent's certificate (DER).
+
+    Everybody may know it: it proves nothing, and counts on such a link alone (PROTOCOL.md, section 2.4).
+    No token is like it, for none has a space.
+    """
+    return f"{_CERTIFICATE_WORDS} {hashlib.sha256(certificate).hexdigest()}"
 
 
 def exit_node_proof(token: str, hello: bytes, nonce: str) -> str:

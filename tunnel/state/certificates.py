@@ -29,6 +29,7 @@ __all__ = [
     "Authority",
     "Leaf",
     "make_authority",
+    "make_client_leaf",
     "make_leaf",
     "read_authority",
 ]
@@ -88,7 +89,7 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A server's certificate."""
+    """A server's certificate, or a client's."""
 
     pem: str  # with its key
     starts_s: float
@@ -99,10 +100,10 @@ class Leaf:
         return not self.starts_s <= now_s < self.ends_s - RENEWAL_S
 
 
-def make_authority(now_s: float) -> Authority:
+def make_authority(now_s: float, common_name: str = "tunelab, CA de un nodo de salida") -> Authority:
     """Make a CA."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tunelab, CA de un nodo de salida")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     subject_key = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
         x509.CertificateBuilder()
@@ -147,27 +148,47 @@ def make_leaf(authority: Authority, names: tuple[str, ...], now_s: float) -> Lea
     key = ec.generate_private_key(ec.SECP256R1())
     starts_s = max(now_s - _BACKDATED_S, authority.starts_s)
     ends_s = min(now_s + LEAF_S, authority.ends_s)
-    subject_key = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    issuer_key = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    unsigned = _unsigned_leaf(authority, key.public_key(), "tunelab, nodo de salida", starts_s, ends_s)
     certificate = (
+        unsigned.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_general_names((*names, *_ALWAYS))), critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    return Leaf(certificate.public_bytes(Encoding.PEM).decode() + _encode_key(key), starts_s, ends_s)
+
+
+def make_client_leaf(authority: Authority, name: str, days: float, now_s: float) -> Leaf:
+    """Make a client's certificate, with ``name`` as its common name; it ends no later than the CA does."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    starts_s = max(now_s - _BACKDATED_S, authority.starts_s)
+    ends_s = min(now_s + days * _DAY_S, authority.ends_s)
+    certificate = (
+        _unsigned_leaf(authority, key.public_key(), name, starts_s, ends_s)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    return Leaf(certificate.public_bytes(Encoding.PEM).decode() + _encode_key(key), starts_s, ends_s)
+
+
+def _unsigned_leaf(
+    authority: Authority, key: ec.EllipticCurvePublicKey, name: str, starts_s: float, ends_s: float
+) -> x509.CertificateBuilder:
+    issuer_key = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tunelab, nodo de salida")]))
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(authority.certificate.subject)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(_time(starts_s))
         .not_valid_after(_time(ends_s))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(is_ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(_general_names((*names, *_ALWAYS))), critical=False)
-        .add_extension(subject_key, critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
         )
-        .sign(authority.key, hashes.SHA256())
     )
-    return Leaf(certificate.public_bytes(Encoding.PEM).decode() + _encode_key(key), starts_s, ends_s)
 
 
 def _general_names(names: tuple[str, ...]) -> list[x509.GeneralName]:

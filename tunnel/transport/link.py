@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -277,6 +278,11 @@ class ExitNodeLink(Link):
         self._answerers = answerers or {}
         self.dialled_host = ""  # what the agent called this exit node
 
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS that it runs in, or None."""
+        return None if self._transport is None else self._transport.get_extra_info("ssl_object")
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio: somebody called."""
         super().connection_made(transport)
@@ -344,6 +350,11 @@ class AgentLink(Link):
                 logger=_ws_log,
             )
         )
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether the far side said anything at all that is HTTP."""
+        return self._is_up or isinstance(self._ws.handshake_exc, InvalidStatus)
 
     @property
     def not_a_tunnel(self) -> str:

@@ -21,6 +21,7 @@ from typing import TypeVar, cast
 from tunnel.config import ConfigError, ControlAddress, ProxyServer, Secret
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import HEAD_END, parse_response_head
+from tunnel.mtls.showing import ShownCertificate
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
 from tunnel.proxy.connect import open_through
@@ -68,17 +69,35 @@ def client_context(*, cafile: str | None = None, cadata: bytes | None = None) ->
 class Dialler:
     """Dials an exit node, through ``proxy`` if there is one, verified as ``trust`` says.
 
+    Args:
+        shown: the certificate that is shown in place of the token.
+
     Raises:
-        ConfigError: the CA file cannot be read, or holds no certificate.
+        ConfigError: the CA file cannot be read, or holds no certificate; or there is no token where one
+            is needed.
     """
 
     def __init__(
-        self, address: ControlAddress, trust: Trust, token: Secret, proxy: ProxyServer | None = None
+        self,
+        address: ControlAddress,
+        trust: Trust,
+        token: Secret | None,
+        proxy: ProxyServer | None = None,
+        shown: ShownCertificate | None = None,
     ) -> None:
         self.proxy = proxy
         self._address = address
         self._trust = trust
         self._token = token
+        self.shown = shown
+        # What takes the token's place everybody may know: the exit node is known by its certificate alone.
+        if token is None and not address.is_tls:
+            raise ConfigError(
+                f"la URL «{address.url}» no va cifrada, y ahí no se puede mostrar un certificado. Escríbala "
+                "con wss."
+            )
+        if token is None and isinstance(trust, TokenProof):
+            raise ConfigError("sin token, --ca-pin es la huella de la CA del nodo de salida (sha256:…).")
         self._learned: ssl.SSLContext | None = None  # from a CA that the exit node offered
         self._from_file = _context_from_file(trust.path) if isinstance(trust, CaFile) else None
 
@@ -110,7 +129,17 @@ class Dialler:
         self._learned = client_context(cadata=await self._learn(trust))
         return await self._dial(factory, self._learned)
 
+    @property
+    def token(self) -> str:
+        """What the handshake of the latest link is keyed with: the token, or what stands for it."""
+        if self._token is not None:
+            return self._token.reveal()
+        assert self.shown is not None  # noqa: S101 - ClientConfig has one of the two
+        return self.shown.token
+
     async def _dial(self, factory: Callable[[], P], context: ssl.SSLContext | None) -> P:
+        if self.shown is not None and context is not None:
+            self.shown.prepare(context)
         return await _connect(self._address, self.proxy, factory, context)
 
     async def _learn(self, trust: CaPin | TokenProof) -> bytes:
@@ -121,7 +150,7 @@ class Dialler:
             if found != trust.sha256:
                 raise WrongCa("bad-pin", f"the exit node's CA has the pin sha256:{found}")
             return offer.certificate
-        token, nonce = self._token.reveal(), secrets.token_hex(NONCE_BYTES)
+        token, nonce = self.token, secrets.token_hex(NONCE_BYTES)
         fields = {KEY_ID_FIELD: key_id(token), NONCE_FIELD: nonce}
         offer = await _fetch_ca(self._address, self.proxy, fields)
         if not proofs_equal(ca_proof(token, nonce, offer.certificate), offer.proof):

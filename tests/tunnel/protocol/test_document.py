@@ -27,6 +27,7 @@ from tunnel.protocol.auth import (
     agent_proof,
     answer_proof,
     ca_proof,
+    certificate_token,
     exit_node_proof,
     key_id,
     question_proof,
@@ -109,6 +110,7 @@ def test_the_vectors_follow_from_the_description() -> None:
     asked = sha256(v["question path"]) + sha256(v["question nonce"])
     assert v["question proof"] == mac(sha256("tunelab.v1 question") + asked)
     assert v["answer proof"] == mac(sha256("tunelab.v1 answer") + asked + sha256(v["answer"]))
+    assert v["certificate"] == f"tunelab.v1 certificate {certificate.hex()}"
 
 
 def test_the_vectors_are_what_the_code_computes() -> None:
@@ -125,6 +127,7 @@ def test_the_vectors_are_what_the_code_computes() -> None:
     assert question_proof(*asked) == v["question proof"]
     assert answer_proof(*asked, v["answer"].encode()) == v["answer proof"]
     assert v["question path"] == questions.REQUESTS_PATH
+    assert certificate_token(bytes.fromhex(v["CA"])) == v["certificate"]
 
 
 # ── the tables ───────────────────────────────────────────────────────────────────────────────────

@@ -122,7 +122,7 @@ def test_nothing_else_is_overwritten(file: Path, text: str) -> None:
     [
         ({"tokn": '"x"'}, "'tokn'. ¿Quiso decir token?"),
         ({"public_ulr": '"x"'}, "¿Quiso decir public_url?"),
-        ({"zzz": "1"}, "'zzz'. Las hay: version, url, token, pin, public_url."),
+        ({"zzz": "1"}, "'zzz'. Las hay: version, url, token, pin, public_url, certificate, key."),
         ({"version": None}, "version = 1"),
         ({"version": "0"}, "version = 1"),
         ({"version": '"1"'}, "version = 1"),

@@ -106,7 +106,7 @@ TWIN = GOOD.replace('label = "ana', 'label = "luis')
         (f"[token]\n{GOOD}", "«[[token]]»"),
         ("token = [1]", "«[[token]]»"),
         (f"[[token]]\n{GOOD}\nname = ['x']", "'name'. ¿Quiso decir names?"),
-        (f"[[token]]\n{GOOD}\nvence = 2026-01-01", "'vence'. Las hay: label, secret, secret_file, names, "),
+        (f"[[token]]\n{GOOD}\nvence = 2026-01-01", "'vence'. Las hay: label, secret, secret_file, "),
         (f'[[token]]\nsecret = "{SECRET}"\nnames = ["a"]', "el token número 1"),
         (f'[[token]]\nlabel = ""\nsecret = "{SECRET}"\nnames = ["a"]', "etiqueta (label)"),
         (f'[[token]]\nlabel = "a b"\nsecret = "{SECRET}"\nnames = ["a"]', "una sola palabra"),
