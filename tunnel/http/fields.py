@@ -8,11 +8,18 @@ name with underscores: to an application behind CGI or WSGI ``X_Real_IP`` and ``
 
 from __future__ import annotations
 
-from tunnel.http.head import Fields, RequestHead, ResponseHead
+from typing import TYPE_CHECKING
+
+from tunnel.http.lines import Cutter, find_field, find_fields
+
+if TYPE_CHECKING:
+    from tunnel.http.head import RequestHead, ResponseHead
 
 __all__ = [
     "CONNECTION_FIELDS",
     "INTERNAL_PREFIX",
+    "REQUEST_CUTTER",
+    "RESPONSE_CUTTER",
     "find_field",
     "find_fields",
     "request_fields",
@@ -37,10 +44,13 @@ CONNECTION_FIELDS = frozenset(
     )
 )
 
-_DROPPED = CONNECTION_FIELDS | {b"forwarded", b"host", b"x-real-ip"}
-_EDGE_PREFIXES = (b"x-forwarded-", INTERNAL_PREFIX)
+_SET_BY_THE_EDGE = (b"forwarded", b"host", b"x-forwarded-*", b"x-real-ip")
 
-_VIA = b"Via: 1.1 tunelab\r\n"
+RESPONSE_CUTTER = Cutter((*CONNECTION_FIELDS, INTERNAL_PREFIX + b"*"))
+REQUEST_CUTTER = Cutter(
+    (*CONNECTION_FIELDS, *_SET_BY_THE_EDGE, INTERNAL_PREFIX + b"*", b"expect"), is_cgi=True
+)
+"""What these cut out crosses in another form, or not at all."""
 
 
 def request_fields(head: RequestHead, visitor_ip: str, scheme: bytes) -> bytes:
@@ -50,51 +60,23 @@ def request_fields(head: RequestHead, visitor_ip: str, scheme: bytes) -> bytes:
         visitor_ip: the address of the visitor's socket, without a port; "" where nobody knows it any more.
         scheme: ``b"http"`` or ``b"https"``, as the visitor spoke it.
     """
-    nominated = frozenset(head.connection_options)
-    lines = [b"Host: %b\r\n" % head.host]
-    for name, value in head.fields:
-        lower = name.lower()
-        if lower in nominated:
-            continue
-        lower = lower.replace(b"_", b"-")
-        if lower in _DROPPED or lower.startswith(_EDGE_PREFIXES):
-            continue
-        lines.append(b"%b: %b\r\n" % (name, value))
-    if head.upgrade:
-        lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.upgrade)
     address = visitor_ip.encode() or b"unknown"
     # RFC 7239, section 6: an IPv6 address is bracketed and quoted; "unknown" is a word of the RFC's own.
     node = b'"[%b]"' % address if b":" in address else address
     host = head.host
-    lines.append(
+    asked = b"\r\nConnection: Upgrade\r\nUpgrade: %b" % head.upgrade if head.upgrade else b""
+    if head.expects_continue:
+        asked += b"\r\nExpect: 100-continue"
+    return (
+        b"Host: %b%b%b\r\n"
         b"X-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Proto: %b\r\nX-Real-IP: %b\r\n"
-        b'Forwarded: for=%b;host="%b";proto=%b\r\n' % (address, host, scheme, address, node, host, scheme)
+        b'Forwarded: for=%b;host="%b";proto=%b\r\n'
+        b"Via: 1.1 tunelab\r\n"  # RFC 9110, section 7.6.3
+        % (host, head.passed, asked, address, host, scheme, address, node, host, scheme)
     )
-    lines.append(_VIA)  # RFC 9110, section 7.6.3
-    return b"".join(lines)
 
 
 def response_fields(head: ResponseHead) -> bytes:
     """Return an upstream's fields as lines for the visitor."""
-    dropped = CONNECTION_FIELDS.union(head.connection_options)
-    lines = [
-        b"%b: %b\r\n" % (name, value)
-        for name, value in head.fields
-        if (lower := name.lower()) not in dropped and not lower.startswith(INTERNAL_PREFIX)
-    ]
-    if head.upgrade:
-        lines.append(b"Upgrade: %b\r\n" % head.upgrade)
-    return b"".join(lines)
-
-
-def find_field(fields: Fields, wanted: bytes) -> bytes:
-    """Return the first value of the field ``wanted`` (lower case), or b""."""
-    for name, value in fields:
-        if name.lower() == wanted:
-            return value
-    return b""
-
-
-def find_fields(fields: Fields, wanted: bytes) -> list[bytes]:
-    """Return every value of the field ``wanted`` (lower case)."""
-    return [value for name, value in fields if name.lower() == wanted]
+    passed = b"%b\r\nUpgrade: %b" % (head.passed, head.upgrade) if head.upgrade else head.passed
+    return passed[2:] + b"\r\n" if passed else b""

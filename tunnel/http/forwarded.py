@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from tunnel.http.fields import find_fields
-from tunnel.http.head import Fields
+from tunnel.http.lines import Fields, find_fields
 
 __all__ = ["Networks", "is_within", "parse_address", "visitor_behind"]
 

@@ -1,11 +1,9 @@
 """Heads of requests and responses, parsed strictly.
 
-llhttp (through httptools, with none of its leniencies) does the tokenising: it refuses control
-characters, bare CR or LF, obs-fold, space before the colon, signed, repeated or overflowing lengths,
-and Content-Length beside Transfer-Encoding.  What it lets through and RFC 9112 does not is refused here.
-
 A head is parsed by itself: the caller finds its end (the first empty line) and keeps what follows, so
-that no parser ever guesses where the next message starts.
+that no parser ever guesses where the next message starts.  Its fields stay one block of bytes (see
+:mod:`tunnel.http.lines`): all lines are checked at once, and only those that mean something to the tunnel
+are looked at one by one.  What RFC 9112 leaves to a recipient's taste is refused.
 """
 
 from __future__ import annotations
@@ -14,24 +12,21 @@ import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 
-import httptools
-
 from tunnel.http.errors import BadMessage
+from tunnel.http.fields import REQUEST_CUTTER, RESPONSE_CUTTER
+from tunnel.http.lines import TOKEN, Fields, are_field_lines, without
 
 __all__ = [
     "HEAD_END",
     "MAX_HOST_BYTES",
     "NO_CONTENT",
     "UNKNOWN_LENGTH",
-    "Fields",
     "RequestHead",
     "ResponseHead",
     "find_head_end",
     "parse_request_head",
     "parse_response_head",
 ]
-
-Fields = list[tuple[bytes, bytes]]
 
 HEAD_END = b"\r\n\r\n"
 
@@ -44,8 +39,8 @@ UNKNOWN_LENGTH = -2
 MAX_HOST_BYTES = 261
 """A domain name has at most 255 bytes (RFC 1035, section 2.3.4); a colon and a port follow."""
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/(\d)\.(\d)\r\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
+_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]+) HTTP/(\d)\.(\d)(?=\r\n)")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?(?=\r\n)")
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
 
 # RFC 3986, section 3.2.2, without userinfo (RFC 9110, section 4.2.4: treat it as an error) and, on purpose,
@@ -53,8 +48,8 @@ _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
 # in X-Forwarded-Host, and what "%" stands for is read differently by each who reads it.
 _HOST = re.compile(rb"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9\-._~]+)(?::\d{0,5})?")
 
-# Those of IANA's registry that llhttp knows, and six more that are in use and that it knows too (UPnP's,
-# caches' PURGE, Icecast's SOURCE).  CONNECT is for forward proxies, PRI for HTTP/2.
+# IANA's registry, and six more that are in use (UPnP's, caches' PURGE, Icecast's SOURCE).  CONNECT is for
+# forward proxies, PRI for HTTP/2.
 _METHODS = frozenset(
     b"ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE OPTIONS PATCH "
     b"POST PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH TRACE UNBIND UNLINK UNLOCK "
@@ -70,31 +65,31 @@ _REFUSED_UPGRADES = (b"h2c", b"h2", b"h3", b"http", b"tls")
 
 @dataclass(slots=True)
 class RequestHead:
-    """What a request's head says.  ``fields`` are as received, in order."""
+    """What a request's head says.  ``fields`` are as received; those in ``passed`` cross as they are."""
 
     method: bytes
     target: bytes  # origin-form, or b"*"
     is_http_11: bool
     fields: Fields
+    passed: Fields
     host: bytes  # without userinfo; may carry a port
     length: int  # content length in bytes, NO_CONTENT or UNKNOWN_LENGTH (chunked)
     keep_alive: bool
     upgrade: bytes  # the protocols asked for, less the refused ones, or b""
     expects_continue: bool
-    connection_options: tuple[bytes, ...]  # lower case
 
 
 @dataclass(slots=True)
 class ResponseHead:
-    """What a response's head says.  ``fields`` are as received, in order."""
+    """What a response's head says.  ``fields`` are as received; those in ``passed`` cross as they are."""
 
     status: int
     fields: Fields
+    passed: Fields
     length: int  # the Content-Length, UNKNOWN_LENGTH (chunked or to the end of the connection) or NO_CONTENT
     is_chunked: bool
     keep_alive: bool
     upgrade: bytes
-    connection_options: tuple[bytes, ...]
 
 
 def find_head_end(buffer: bytes | bytearray) -> int:
@@ -112,18 +107,6 @@ def find_head_end(buffer: bytes | bytearray) -> int:
     return -1
 
 
-class _Collector:
-    """Receives httptools' callbacks for one head."""
-
-    __slots__ = ("fields",)
-
-    def __init__(self) -> None:
-        self.fields: Fields = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value.rstrip(b" \t")))
-
-
 def parse_request_head(data: bytes) -> RequestHead:
     """Parse one request head, from its first byte to the empty line that ends it.
 
@@ -139,51 +122,39 @@ def parse_request_head(data: bytes) -> RequestHead:
     is_http_11 = minor == b"1"
     if method not in _METHODS:
         raise BadMessage("unknown method", 501, "unknown-method")  # RFC 9110, section 9.1
-
-    collector = _Collector()
-    parser = httptools.HttpRequestParser(collector)
-    try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserInvalidMethodError:  # an older llhttp
-        raise BadMessage("unknown method", 501, "unknown-method") from None
-    except httptools.HttpParserError as error:
-        raise BadMessage(str(error).lower()) from None
-    if len(collector.fields) != data.count(b"\r\n") - 2:
-        raise BadMessage("a field is not one line")
+    fields = data[line.end() : -len(HEAD_END)]
+    if not (data.endswith(HEAD_END) and are_field_lines(fields)):
+        raise BadMessage("malformed field line")  # RFC 9112, section 5
 
     hosts: list[bytes] = []
-    length = NO_CONTENT
-    codings = 0
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
     options: tuple[bytes, ...] = ()
     upgrade = expect = b""
-    for name, value in collector.fields:
-        kind = _SPECIAL.get(name.lower())
-        if kind is None:
-            continue
-        if kind == "host":
+    passed, meant_here = REQUEST_CUTTER.cut(fields)
+    for name, around in meant_here:
+        value = around.strip(b" \t")
+        if name == b"host":
             hosts.append(value)
-        elif kind == "content-length":
-            length = _parse_length(value)
-        elif kind == "transfer-encoding":
-            codings += 1
-            if value.lower() != b"chunked":
-                # RFC 9112, section 6.1: a coding we do not understand is answered 501.
-                raise BadMessage("transfer coding other than chunked", 501, "transfer-coding")
-        elif kind == "connection":
+        elif name == b"connection":
             options += _parse_options(value)
-        elif kind == "upgrade":
+        elif name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(around.lstrip(b" \t").rstrip(b" ").lower())  # a tab behind: not by all
+        elif name == b"upgrade":
             upgrade = b"%b,%b" % (upgrade, value.lower())
-        elif value:
+        elif name == b"expect" and value:
             expect = value.lower()
             if expect != b"100-continue":  # RFC 9110, section 10.1.1
                 raise BadMessage("an expectation other than 100-continue", 417, "expectation")
 
+    length = _parse_length(lengths) if lengths else NO_CONTENT
     if codings:
-        if codings > 1 or not is_http_11:
-            # RFC 9112, section 6.1: "chunked" twice, or in HTTP/1.0, is a sign of an attack.
-            raise BadMessage("transfer coding repeated or in HTTP/1.0")
+        # RFC 9112, section 6.1: beside a length, or in HTTP/1.0, it is a sign of an attack.
+        if lengths or not is_http_11:
+            raise BadMessage("a transfer coding beside a length, or in HTTP/1.0")
+        _check_codings(codings)
         length = UNKNOWN_LENGTH
     target, host = _parse_target(method, target, hosts, is_http_11)
 
@@ -195,13 +166,13 @@ def parse_request_head(data: bytes) -> RequestHead:
         method=method,
         target=target,
         is_http_11=is_http_11,
-        fields=collector.fields,
+        fields=fields,
+        passed=_less_nominated(passed, options),
         host=host,
         length=length,
         keep_alive=b"close" not in options and (is_http_11 or b"keep-alive" in options),
         upgrade=upgrade,
         expects_continue=bool(expect) and is_http_11,
-        connection_options=options,
     )
 
 
@@ -216,35 +187,31 @@ def parse_response_head(data: bytes, request_method: bytes) -> ResponseHead:
         raise BadMessage("malformed status line", 502, "upstream-protocol")  # RFC 9112, section 4
     is_http_11 = line[1] == b"1"
     status = int(line[2])
+    fields = data[line.end() : -len(HEAD_END)]
+    if not (data.endswith(HEAD_END) and are_field_lines(fields)):
+        raise BadMessage("malformed field line", 502, "upstream-protocol")
 
-    collector = _Collector()
-    parser = httptools.HttpResponseParser(collector)
-    try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserError as error:
-        raise BadMessage(str(error).lower(), 502, "upstream-protocol") from None
-    if len(collector.fields) != data.count(b"\r\n") - 2:
-        raise BadMessage("a field is not one line", 502, "upstream-protocol")
-
-    declared = NO_CONTENT
-    codings = 0
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
     options: tuple[bytes, ...] = ()
     upgrade = b""
-    for name, value in collector.fields:
-        kind = _SPECIAL.get(name.lower())
-        if kind == "content-length":
-            declared = _parse_length(value, 502, "upstream-protocol")
-        elif kind == "transfer-encoding":
-            codings += 1
-            if value.lower() != b"chunked" or codings > 1:
-                raise BadMessage("transfer coding other than chunked", 502, "upstream-protocol")
-        elif kind == "connection":
+    passed, meant_here = RESPONSE_CUTTER.cut(fields)
+    for name, around in meant_here:
+        value = around.strip(b" \t")
+        if name == b"content-length":
+            lengths.append(value)
+        elif name == b"connection":
             options += _parse_options(value)
-        elif kind == "upgrade":
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+        elif name == b"upgrade":
             upgrade = b"%b, %b" % (upgrade, value) if upgrade else value
 
+    declared = _parse_length(lengths, 502, "upstream-protocol") if lengths else NO_CONTENT
+    if codings and (lengths or codings != [b"chunked"]):
+        raise BadMessage("a transfer coding other than chunked", 502, "upstream-protocol")
+    if status == 101 and not (upgrade and b"upgrade" in options):  # RFC 9110, section 15.2.2
+        raise BadMessage("a 101 that does not say to what", 502, "upstream-protocol")
     # RFC 9112, section 6.3: these have no content, whatever their fields say.  A Content-Length in the
     # answer to a HEAD or in a 304 tells of the content that a GET would have had; in a 1xx it tells nothing.
     has_content = not (request_method == b"HEAD" or status < 200 or status in (204, 304))
@@ -258,30 +225,47 @@ def parse_response_head(data: bytes, request_method: bytes) -> ResponseHead:
     is_delimited = is_http_11 if codings else (declared >= 0 or not has_content)
     return ResponseHead(
         status=status,
-        fields=collector.fields,
+        fields=fields,
+        passed=_less_nominated(passed, options),
         length=length,
         is_chunked=bool(codings) and has_content,
         keep_alive=is_delimited and b"close" not in options and (is_http_11 or b"keep-alive" in options),
         upgrade=upgrade if status == 101 else b"",
-        connection_options=options,
     )
 
 
-_SPECIAL = {
-    name.encode(): name
-    for name in ("host", "content-length", "transfer-encoding", "connection", "upgrade", "expect")
-}
+def _less_nominated(fields: Fields, options: tuple[bytes, ...]) -> Fields:
+    """Return ``fields`` without those that Connection names (RFC 9110, section 7.6.1)."""
+    return fields if _NO_FIELDS.issuperset(options) else without(fields, options)
 
 
-def _parse_length(value: bytes, status: int = 400, code: str = "bad-request") -> int:
-    # llhttp has checked the digits and the range of 64 bits; the frame's field is signed.
-    if not value.isdigit() or len(value) > 18:
-        raise BadMessage("malformed Content-Length", status, code)
-    return int(value)
+_NO_FIELDS = frozenset((b"close", b"keep-alive", b"upgrade"))
+"""What Connection says nearly always; fields of these names are cut anyway, or are none."""
+
+
+def _parse_length(values: list[bytes], status: int = 400, code: str = "bad-request") -> int:
+    # RFC 9110, section 8.6.  Twice the same could be let through; 18 digits fit the frame's signed field.
+    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > 18:
+        raise BadMessage("malformed or repeated Content-Length", status, code)
+    return int(values[0])
+
+
+def _check_codings(values: list[bytes]) -> None:
+    """Raise BadMessage unless ``values``, in lower case, are ``chunked`` alone (RFC 9112, section 6.1)."""
+    if values == [b"chunked"]:
+        return
+    codings = b",".join(values)
+    if codings.rpartition(b",")[2].lstrip(b" \t") != b"chunked" or codings.count(b"chunked") > 1:
+        raise BadMessage("chunked is not the last transfer coding, or there twice")
+    raise BadMessage("transfer coding other than chunked", 501, "transfer-coding")
 
 
 def _parse_options(value: bytes) -> tuple[bytes, ...]:
-    return tuple(option for part in value.lower().split(b",") if (option := part.strip(b" \t")))
+    value = value.lower()
+    if b"," not in value:
+        value = value.strip(b" \t")
+        return (value,) if value else ()
+    return tuple(option for part in value.split(b",") if (option := part.strip(b" \t")))
 
 
 def _parse_upgrade(value: bytes) -> bytes:

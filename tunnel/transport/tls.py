@@ -21,6 +21,7 @@ from typing import TypeVar, cast
 from tunnel.config import ConfigError, ControlAddress, ProxyServer, Secret
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import HEAD_END, parse_response_head
+from tunnel.http.lines import find_fields
 from tunnel.mtls.showing import ShownCertificate
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import NONCE_BYTES, ca_proof, key_id, proofs_equal
@@ -220,8 +221,8 @@ async def _fetch_ca(address: ControlAddress, proxy: ProxyServer | None, fields: 
     finally:
         writer.transport.abort()
     wanted = PROOF_FIELD.lower().encode()
-    proofs = [value.decode("latin-1") for name, value in head.fields if name.lower() == wanted]
-    return _Offer(certificate, proofs[0] if len(proofs) == 1 else "")
+    proofs = find_fields(head.fields, wanted)
+    return _Offer(certificate, proofs[0].decode("latin-1") if len(proofs) == 1 else "")
 
 
 async def _open_stream(

@@ -425,7 +425,7 @@ class VisitorConnection(asyncio.Protocol):
         head = parse_request_head(data)
         if len(head.target) > limits.max_target_bytes:
             raise BadMessage("the request line is too long", 414, "uri-too-long")
-        if len(head.fields) > limits.max_fields:
+        if head.fields.count(b"\r\n") > limits.max_fields:
             raise BadMessage("too many fields", 431, "headers-too-large")
         self._begin(head)
         return True

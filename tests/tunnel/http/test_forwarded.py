@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from tests.tunnel.protocol.kit import examples
 from tunnel.http.forwarded import is_within, visitor_behind
-from tunnel.http.head import Fields
+from tunnel.http.lines import Fields
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 PROXY = "10.0.0.1"
 
 
 def forwarded(*values: bytes) -> Fields:
-    return [(b"X-Forwarded-For", value) for value in values]
+    return b"".join(b"\r\nX-Forwarded-For: " + value for value in values)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_visitor_is_the_last_address_that_is_no_trusted_proxy(values: list[b
      ([b"https", b"http"], b"http"), ([b"https, http"], b"http"), ([b'https";x="'], b"http")],
 )  # fmt: skip
 def test_the_scheme_is_one_of_two(values: list[bytes], scheme: bytes) -> None:
-    fields = [(b"x-forwarded-proto", value) for value in values]
+    fields = b"".join(b"\r\nx-forwarded-proto: " + value for value in values)
     assert visitor_behind(fields, PROXY, TRUSTED) == (PROXY, scheme)
 
 
