@@ -9,7 +9,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from tunnel.http.head import Fields, RequestHead
+from tunnel.http.head import RequestHead
+from tunnel.http.lines import Fields
 from tunnel.http.own_answer import OwnAnswer
 
 __all__ = ["Gate", "Passage", "Verdict", "Visit"]
@@ -28,7 +29,7 @@ class Visit:
 class Passage:
     """It may pass, and this is what the service sees of it."""
 
-    fields: Fields  # in place of the head's: without what was meant for the gate
+    fields: Fields  # in place of those that the head lets pass: without what was meant for the gate
     lines: bytes = (
         b""  # fields that the gate adds, as they go on the wire; visitors cannot send X-Forwarded-*
     )

@@ -486,7 +486,7 @@ class VisitorConnection(asyncio.Protocol):
         elif isinstance(verdict, OwnAnswer):
             self._answer(verdict, visit.head)
         else:
-            visit.head.fields = verdict.fields
+            visit.head.passed = verdict.fields
             self._open(visit.head, visit.visitor_ip, visit.scheme, verdict.lines)
 
     def _open(self, head: RequestHead, visitor_ip: str, scheme: bytes, lines: bytes = b"") -> None:
