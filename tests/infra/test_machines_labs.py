@@ -13,6 +13,8 @@ from machines import Machines
 from place import ROOT
 from support.labs import Done, Verdicts, lab_folders
 
+from labcheck.grading.grade import load
+
 pytestmark = pytest.mark.timeout(600)
 
 MODE = "vm"
@@ -127,6 +129,29 @@ def test_the_checks_run_from_outside_too(student: Laptop, machines: Machines) ->
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "7 passed" in done.stdout
+
+
+def test_a_hand_in_made_in_the_laptop_is_graded_without_it(student: Laptop, tmp_path: Path) -> None:
+    lab = Path(sys.executable).with_name("lab")
+    roster, keys, box = tmp_path / "alumnos.csv", tmp_path / "claves", tmp_path / "entregas"
+    roster.write_text("codigo,nombre\nana,Ana\n")
+    box.mkdir()
+    subprocess.run([lab, "claves", "--lista", roster, "--carpeta", keys], check=True)
+    student.begin("03")
+    student.do("lab resolver 03")
+    student.do(f"umask 077; cat >ana.clave <<'.'\n{(keys / 'ana.clave').read_text()}.\n")
+    student.do("lab entregar 03 --clave ana.clave --salida ana.json")
+    hand_in = student.do("cat ana.json; rm ana.json ana.clave")
+    (box / "ana.json").write_text(hand_in)
+    student.end("03")
+    told = json.loads(hand_in)
+    assert told["mode"] == MODE
+    assert any("traza" in line for line in told["log"])
+    command = [lab, "calificar", "--lab", "03", "--lista", roster, "--entregas", box]
+    command += ["--secreto", keys / "curso.secreta", "--carpeta", tmp_path / "notas"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    grade = load(tmp_path / "notas" / "ana.json")
+    assert (grade.score, grade.findings) == (1, ())
 
 
 def test_an_exit_node_is_created_listed_shown_and_deleted_in_the_laptop(student: Laptop) -> None:

@@ -20,6 +20,8 @@ import pytest
 from place import ROOT, missing
 from support.requirements import refuse
 
+from labcheck.grading.grade import load
+
 BIN = Path(sys.executable).parent
 TASKS = "/todo/api/v1.0/tasks"
 NODE = "nodo-ana"
@@ -196,21 +198,59 @@ def reviewed(place: cloud_lane.CloudPlace, number: str) -> tuple[int, dict[str, 
     }
 
 
-def test_labs_00_and_02_are_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlace) -> None:
+class Course:
+    """A class of one, in the place: what is handed in there is graded without it."""
+
+    def __init__(self, place: cloud_lane.CloudPlace, folder: Path) -> None:
+        self._place, self._folder = place, folder
+        self.box, self._keys = folder / "entregas", folder / "claves"
+        self.file, self.key = self.box / "ana.json", self._keys / "ana.clave"
+        self.box.mkdir()
+        self._roster = folder / "alumnos.csv"
+        self._roster.write_text("codigo,nombre\nana,Ana\n")
+        lab(place, "claves", "--lista", str(self._roster), "--carpeta", str(self._keys))
+
+    def hand_in(self, number: str) -> None:
+        lab(self._place, "entregar", number, "--clave", str(self.key), "--salida", str(self.file))
+
+    def graded(self, number: str) -> tuple[str, list[str]]:
+        """Return the grade, and the codes of what was found."""
+        grades = self._folder / "notas" / number
+        options = ["--lista", str(self._roster), "--entregas", str(self.box), "--carpeta", str(grades)]
+        options += ["--secreto", str(self._keys / "curso.secreta"), "--otra-vez"]
+        lab(self._place, "calificar", "--lab", number, *options)
+        grade = load(grades / "ana.json")
+        return str(grade.score), [finding.code for finding in grade.findings]
+
+
+@pytest.fixture
+def course(place: cloud_lane.CloudPlace, tmp_path: Path) -> Course:
+    return Course(place, tmp_path)
+
+
+def test_labs_00_and_02_are_done_in_the_cloud_with_no_account(
+    place: cloud_lane.CloudPlace, course: Course
+) -> None:
     for number in ("00", "02"):
         lab(place, "iniciar", number, "--modo", "nube")
         assert reviewed(place, number)[0] == 1
         lab(place, "resolver", number)
         assert reviewed(place, number) == (0, {}), number
+        course.hand_in(number)
         if number == "02":
             steps = str(ROOT / "labs" / "02-nodo-salida" / "05-mirar.sh")
             path = f"{BIN}{os.pathsep}{place.environment()['PATH']}"
             assert "\n503\n" in place.run("bash", steps, env={"PATH": path}).stdout
         assert "No quedó nada" in lab(place, "terminar", number).stdout
+        expected = ["no-receipt"] if number == "02" else []
+        assert course.graded(number) == ("1", expected)
     assert_nothing_left(place)
+    told = lab(place, "entregar", "02", "--comprobantes", str(course.file), "--clave", str(course.key))
+    assert "comprobante" in told.stdout
+    assert course.graded("02") == ("1", [])
 
 
-def test_lab_03_is_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlace) -> None:
+def test_lab_03_is_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlace, course: Course) -> None:
     tunnel(place, "create", *GCP, "--nombre", "nodo-lab-03", "--lab", "03", "--si")
     public_url = tunnel(place, "show", "nodo-lab-03", "--solo", "public_url").strip()
     connection = place.folder / "estado" / "tunelab" / "nodos" / "gcp" / "nodo-lab-03" / "conexion.toml"
@@ -219,6 +259,9 @@ def test_lab_03_is_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlac
     own = {"CONEXION": str(connection), "PATH": f"{BIN}{os.pathsep}{place.environment()['PATH']}"}
     place.run(str(BIN / "lab"), "resolver", "03", env=own)
     assert reviewed(place, "03") == (0, {})
+    course.hand_in("03")
     assert "No quedó nada" in lab(place, "terminar", "03").stdout
     tunnel(place, "delete", "nodo-lab-03", "--si")
     assert_nothing_left(place)
+    assert course.graded("03") == ("1", [])
+    assert any("traza" in line for line in json.loads(course.file.read_text())["log"])

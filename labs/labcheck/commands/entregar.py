@@ -5,18 +5,24 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import testinfra
 
 from labcheck.arguments import SpanishParser
 from labcheck.checking.scene import Scene
 from labcheck.checking.tape import Recorder
 from labcheck.commands.common import ANSWER_IS_NO, DONE, ENVIRONMENT_FAILED, TOLD_ERRORS, add_verb, sit_down
 from labcheck.commands.revisar import show_review
-from labcheck.grading.handin import MAX_LOG_LINES, HandIn, HandInError, secrets_in, write
-from labcheck.grading.seal import SealError, read_key
+from labcheck.grading.handin import MAX_LOG_LINES, HandIn, HandInError, nonces_in, read, secrets_in, write
+from labcheck.grading.passages import passages_of
+from labcheck.grading.seal import SealError, StudentKey, read_key
+from labcheck.modes import Mode
 from labcheck.progress import save, state_folder
+from labcheck.proof import trace_of
 from labcheck.reviewing import ReviewError
 from labcheck.terminal import Console
 
@@ -24,7 +30,8 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[SpanishParser]
 
 KEY_FILE = "tunelab/clave"
-# What the exit node of `labs/pasos.sh` says is in this file, in the lab's folder of state.
+# What an exit node that `labs/pasos.sh` starts here says is in this file, in the lab's folder of state: when
+# its client went and came back, too, which none tells from afar.
 _LOG_FILE = "servidor.log"
 
 
@@ -44,6 +51,11 @@ def add_to(verbs: "Verbs") -> None:
         "--salida", metavar="ARCHIVO", type=Path,
         help="el archivo que se entrega (por omisión: entrega-NN-CODIGO.json)",
     )  # fmt: skip
+    parser.add_argument(
+        "--comprobantes", metavar="ENTREGA", type=Path,
+        help="no revisa: a esa entrega, ya hecha, le agrega los comprobantes de los nodos de salida que se "
+        "borraron después",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -53,6 +65,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         key = read_key(options.clave or _usual_key())
         desk = sit_down(options)
+        if options.comprobantes is not None:
+            count = _add_receipts(options.comprobantes, desk.lab.number, key)
+            console.passed(f"{options.comprobantes} lleva ahora {count} de un nodo de salida borrado.")
+            return DONE
         salt, recorder = secrets.token_hex(16), Recorder()
         log = state_folder(desk.lab) / _LOG_FILE
         told_before = len(_lines(log))
@@ -61,10 +77,13 @@ def run(options: argparse.Namespace) -> int:
         progress = desk.progress.reviewed(outcome)
         save(desk.lab, progress)
         addresses = desk.addresses
+        told = _lines(log)[told_before:]
+        traces = {trace_of(nonce) for nonce in nonces_in(recorder.taken)}
+        told += passages_of(traces, testinfra.get_host("local://"), addresses.mode, log.parent)
         hand_in = HandIn(
             key.code, desk.lab.number, addresses.mode.value, addresses.local_url, addresses.remote_url, salt,
             began, datetime.now(UTC), outcome.results, tuple(recorder.taken),
-            tuple(_lines(log)[told_before:][:MAX_LOG_LINES]), tuple(_receipts(desk.lab.number)),
+            tuple(told[:MAX_LOG_LINES]), tuple(_receipts(desk.lab.number)),
             progress.hints_taken, progress.used_solution,
         )  # fmt: skip
         path = options.salida or Path(f"entrega-{desk.lab.number}-{key.code}.json")
@@ -73,7 +92,30 @@ def run(options: argparse.Namespace) -> int:
         complaints.failed(str(error))
         return ENVIRONMENT_FAILED
     console.passed(f"Su entrega es {path}. Mírela: es texto, y dice lo que se vio en su equipo.")
+    if desk.lab.creates_exit_node and addresses.mode is Mode.CLOUD:
+        console.say(
+            f"Cuando haya borrado el nodo de salida («lab terminar {desk.lab.number}»), agréguele el "
+            f"comprobante: lab entregar {desk.lab.number} --comprobantes {path}"
+        )
     return DONE if outcome.exit_code == 0 else ANSWER_IS_NO
+
+
+def _add_receipts(path: Path, lab: str, key: StudentKey) -> str:
+    """Seal a hand-in again with the receipts that there are now; return how many, in Spanish.
+
+    Raises:
+        HandInError: it is not this student's hand-in of this lab, or there is no receipt to add.
+    """
+    sealed = read(path)
+    if not sealed.fits(key) or sealed.hand_in.lab != lab:
+        raise HandInError(f"{path} no es una entrega suya del laboratorio {lab}, o se cambió.")
+    receipts = tuple(_receipts(lab))
+    if not receipts:
+        raise HandInError(
+            f"No hay comprobantes del laboratorio {lab}: borre el nodo con «lab terminar {lab}»."
+        )
+    write(replace(sealed.hand_in, receipts=receipts), key, path)
+    return "1 comprobante" if len(receipts) == 1 else f"{len(receipts)} comprobantes"
 
 
 def _usual_key() -> Path:

@@ -6,7 +6,7 @@ taken out before it is sealed.
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +39,8 @@ class HandIn:
     """One hand-in.
 
     `began_at` and `ended_at` are of the student's clock. `log` is what the exit node said meanwhile, where it
-    runs beside the lab; `receipts` are of the exit nodes that were removed, each the text of its file.
+    runs beside the lab, and what it noted of the nonces' passage. `receipts` are of the exit nodes that were
+    removed, each the text of its file.
     """
 
     code: str
@@ -60,17 +61,20 @@ class HandIn:
     @property
     def nonces(self) -> set[str]:
         """The nonces that were sent."""
-        return {nonce for one in self.evidence for nonce in _NONCE.findall(one.asked + one.sent)}
+        return nonces_in(self.evidence)
 
     @property
     def unlogged(self) -> set[str]:
-        """The nonces that the public side took and that the exit node's log, where there is one, lacks."""
-        if not self.log:
-            return set()
+        """The nonces that the public side took and that the exit node's log lacks."""
         said = "\n".join(self.log)
         taken = (one for one in self.evidence if one.asked.startswith(f"POST {self.remote_url}/"))
         posted = {nonce for one in taken if one.status == _CREATED for nonce in _NONCE.findall(one.sent)}
         return {nonce for nonce in posted if trace_of(nonce) not in said}
+
+    @property
+    def shows_removal(self) -> bool:
+        """Whether a receipt says that an exit node of the lab was removed, and nothing of it is left."""
+        return any(_is_clean(receipt, self.lab) for receipt in self.receipts)
 
     def without(self, secrets: Collection[str]) -> "HandIn":
         """Return it with secrets taken out, wherever they are."""
@@ -94,6 +98,11 @@ class Sealed:
     def fits_as(self, key: StudentKey) -> bool:
         """Say whether the seal would be right if the code in it were that of `key`."""
         return key.fits({**self.document, "code": key.code}, self.seal)
+
+
+def nonces_in(evidence: Iterable[Taken]) -> set[str]:
+    """Return the nonces that were sent."""
+    return {nonce for one in evidence for nonce in _NONCE.findall(one.asked + one.sent)}
 
 
 def nonces_of(key: StudentKey, hand_in: HandIn) -> set[str]:
@@ -155,6 +164,14 @@ def _document(hand_in: HandIn) -> dict[str, Any]:
 def _short(one: Taken) -> dict[str, Any]:
     """Return a question and its answer without what is empty: there are many, and a person reads them."""
     return {name: value for name, value in asdict(one).items() if value not in ("", (), 0)}
+
+
+def _is_clean(receipt: str, lab: str) -> bool:
+    try:
+        told = json.loads(receipt)
+        return bool(told["lab"] == lab and told["clean"] is True)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _hand_in(document: dict[str, Any]) -> HandIn:

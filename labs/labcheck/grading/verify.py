@@ -114,8 +114,8 @@ def _judge(
             return replace(grade, fault=str(error), findings=tuple(findings))
         findings += _contradictions(hand_in.results, results)
         grade = replace(grade, results=results)
-        if terms.lab.creates_exit_node and hand_in.mode == Mode.CLOUD.value and not hand_in.receipts:
-            text = "No trae el recibo de haber borrado el nodo de salida: puede seguir costando."
+        if terms.lab.creates_exit_node and hand_in.mode == Mode.CLOUD.value and not hand_in.shows_removal:
+            text = "No trae el comprobante de haber borrado el nodo de salida: puede seguir costando."
             findings.append(Finding(NO_RECEIPT, text))
         if hand_in.unlogged:
             text = "El registro de su nodo de salida no muestra que sus tareas hayan pasado por él."

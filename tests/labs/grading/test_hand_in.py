@@ -189,6 +189,11 @@ def test_a_log_in_which_nothing_passed_is_told(school, tmp_path):
     assert grade.score == 1  # for a person to look at
 
 
+def test_a_hand_in_without_the_exit_nodes_log_is_told(school, tmp_path):
+    grade = school.grade(tmp_path, a=school.resealed(school.ana, log=[]))["ana"]
+    assert codes_of(grade) == ["not-logged"]
+
+
 def test_a_remote_that_is_up_is_asked_and_left_as_it_was(school, tmp_path):
     with running_app() as app, running_exit_node(make_token(tmp_path)) as node:
         tasks = requests.get(app + TASKS_PATH, timeout=10).json()
