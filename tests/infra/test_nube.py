@@ -213,14 +213,14 @@ class Course:
     def hand_in(self, number: str) -> None:
         lab(self._place, "entregar", number, "--clave", str(self.key), "--salida", str(self.file))
 
-    def graded(self, number: str) -> tuple[str, list[str]]:
+    def graded(self, number: str) -> tuple[float, list[str]]:
         """Return the grade, and the codes of what was found."""
         grades = self._folder / "notas" / number
         options = ["--lista", str(self._roster), "--entregas", str(self.box), "--carpeta", str(grades)]
         options += ["--secreto", str(self._keys / "curso.secreta"), "--otra-vez"]
         lab(self._place, "calificar", "--lab", number, *options)
         grade = load(grades / "ana.json")
-        return str(grade.score), [finding.code for finding in grade.findings]
+        return float(grade.score or 0), [finding.code for finding in grade.findings]
 
 
 @pytest.fixture
@@ -243,11 +243,11 @@ def test_labs_00_and_02_are_done_in_the_cloud_with_no_account(
             assert "\n503\n" in place.run("bash", steps, env={"PATH": path}).stdout
         assert "No quedó nada" in lab(place, "terminar", number).stdout
         expected = ["no-receipt"] if number == "02" else []
-        assert course.graded(number) == ("1", expected)
+        assert course.graded(number) == (1.0, expected)
     assert_nothing_left(place)
     told = lab(place, "entregar", "02", "--comprobantes", str(course.file), "--clave", str(course.key))
     assert "comprobante" in told.stdout
-    assert course.graded("02") == ("1", [])
+    assert course.graded("02") == (1.0, [])
 
 
 def test_lab_03_is_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlace, course: Course) -> None:
@@ -263,5 +263,5 @@ def test_lab_03_is_done_in_the_cloud_with_no_account(place: cloud_lane.CloudPlac
     assert "No quedó nada" in lab(place, "terminar", "03").stdout
     tunnel(place, "delete", "nodo-lab-03", "--si")
     assert_nothing_left(place)
-    assert course.graded("03") == ("1", [])
+    assert course.graded("03") == (1.0, [])
     assert any("traza" in line for line in json.loads(course.file.read_text())["log"])
