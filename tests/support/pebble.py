@@ -19,7 +19,7 @@ from support.wire import eventually
 
 from tunnel.state.certificates import make_authority, make_leaf
 
-__all__ = ["Pebble", "answers_at", "free_port", "names_on_loopback", "pebble"]
+__all__ = ["Names", "Pebble", "answers_at", "ended", "free_port", "names_on_loopback", "pebble"]
 
 _HOW = "Debian: sudo apt install pebble"
 
@@ -83,21 +83,37 @@ class Pebble:
         return self.log.read_text().count(words)
 
 
+@dataclass(slots=True)
+class Names:
+    """A DNS server for which every name is 127.0.0.1, and that takes TXT records over HTTP."""
+
+    port: int
+    management_port: int
+
+
 @contextmanager
-def names_on_loopback() -> Iterator[int]:
-    """Run a DNS server for which every name is 127.0.0.1; yield its port."""
+def names_on_loopback() -> Iterator[Names]:
+    """Run one."""
     program = require_program("pebble-challtestsrv", _HOW)
-    port = free_port()
+    names = Names(free_port(), free_port())
+    options = {
+        "-defaultIPv4": "127.0.0.1",
+        "-defaultIPv6": "",
+        "-dns01": f"127.0.0.1:{names.port}",
+        "-http01": "",
+        "-https01": "",
+        "-tlsalpn01": "",
+        "-management": f"127.0.0.1:{names.management_port}",
+    }
     process = subprocess.Popen(
-        [
-            program, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", f"127.0.0.1:{port}",
-            "-http01", "", "-https01", "", "-tlsalpn01", "", "-management", "",
-        ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [program, *(word for option in options.items() for word in option)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     with ended(process):
-        eventually(lambda: answers_at(port), "the DNS server answers")
-        yield port
+        for port in (names.port, names.management_port):
+            eventually(lambda port=port: answers_at(port), "the DNS server answers")
+        yield names
 
 
 @contextmanager

@@ -91,8 +91,8 @@ class Issuer:
         key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         order = connected.new_order(crypto_util.make_csr(key_pem, [name]))
         placed: list[tuple[str, str, str]] = []
+        answers: list[tuple[messages.ChallengeBody, challenges.KeyAuthorizationChallengeResponse]] = []
         try:
-            answers = []
             for authorization in order.authorizations:
                 if authorization.body.status == messages.STATUS_VALID:
                     continue  # from a former order: issuers remember
@@ -113,7 +113,8 @@ class Issuer:
                 try:
                     prover.take_away(*proof)
                 except ProofFailed as error:
-                    _log.warning("what proved %s is still there: %s", name, error)
+                    if len(answers) == len(placed):  # or it was never put there, which is told already
+                        _log.warning("what proved %s is still there: %s", name, error)
         done = connected.finalize_order(order, deadline)
         return key_pem.decode() + done.fullchain_pem
 

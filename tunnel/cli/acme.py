@@ -118,7 +118,7 @@ def read_acme_options(options: argparse.Namespace) -> AcmeOptions | None:
         raise ConfigError(
             "para pedir certificados falta una parte que se instala aparte: pip install 'tunelab[acme]'"
         )
-    dns = _dns(options)
+    dns = _dns(options, domains)
     wildcards = [name for name in domains if name.startswith("*.")]
     if wildcards and dns is None:
         raise ConfigError(
@@ -161,7 +161,7 @@ _REASONS = {
 }
 
 
-def _dns(options: argparse.Namespace) -> Rfc2136 | DnsHook | None:
+def _dns(options: argparse.Namespace, domains: tuple[str, ...]) -> Rfc2136 | DnsHook | None:
     if options.acme_dns is None:
         for name in ("acme_dns_server", "acme_dns_zone", "acme_dns_key"):
             if getattr(options, name) is not None:
@@ -174,6 +174,12 @@ def _dns(options: argparse.Namespace) -> Rfc2136 | DnsHook | None:
             "con --acme-dns rfc2136 hacen falta el servidor (--acme-dns-server), la zona (--acme-dns-zone) y "
             "la llave TSIG (--acme-dns-key)."
         )
+    for name in domains:
+        if not f".{name}".endswith(f".{options.acme_dns_zone}"):
+            raise ConfigError(
+                f"el nombre «{name}» (--acme-domain) no está en la zona {options.acme_dns_zone} "
+                "(--acme-dns-zone)."
+            )
     host, port = options.acme_dns_server
     return Rfc2136(host, port, options.acme_dns_zone, options.acme_dns_key)
 

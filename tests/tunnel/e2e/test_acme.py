@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import stat
 import subprocess
@@ -25,8 +26,8 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def dns_port() -> Iterator[int]:
-    with names_on_loopback() as port:
-        yield port
+    with names_on_loopback() as names:
+        yield names.port
 
 
 @pytest.fixture
@@ -233,6 +234,17 @@ def test_an_issuer_that_asks_to_be_left_in_peace_is(start: Starter, tmp_path: Pa
         (["--https-port=0", "--acme-domain=a.b", "--acme-issuer=http://ca.example/dir"], "con https"),
         (["--https-port=0", "--acme-domain=a.b", "--acme-ca-file=/nada"], "no se puede leer"),
         (["--https-port=0", "--acme-domain=a.b", "--acme-dns=rfc2136"], "hacen falta el servidor"),
+        (
+            [
+                "--https-port=0",
+                "--acme-domain=a.b",
+                "--acme-dns=rfc2136",
+                "--acme-dns-server=ns",
+                "--acme-dns-zone=c",
+                "--acme-dns-key=x",
+            ],
+            "no está en la zona c",
+        ),
         (["--https-port=0", "--acme-domain=a.b", "--acme-dns-wait=1"], "va con --acme-dns"),
         (["--https-port=0", "--acme-domain=a.b", "--acme-dns-hook=/nada"], "chmod +x"),
         (["--https-port=0", "--acme-domain=a.b", "--acme-dns-zone=b"], "va con --acme-dns rfc2136"),
@@ -275,3 +287,19 @@ def test_a_damaged_certificate_is_obtained_anew_and_a_damaged_account_is_told(
     assert outcome.returncode == 2
     assert "Si lo borra se abrirá otra cuenta" in outcome.stderr
     assert account.read_text() == "esto no es una llave"
+
+
+def test_an_issuer_that_never_answers_keeps_nobody_from_stopping(start: Starter, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = start.server(
+            "--https-port=0",
+            f"--state-dir={tmp_path / 'estado'}",
+            f"--acme-issuer=https://localhost:{silent.getsockname()[1]}/dir",
+            f"--acme-domain={NAME}",
+        )
+        silent.settimeout(30)
+        asking, _ = silent.accept()
+        with asking:
+            server.terminate()
+            assert server.wait() == 0
+        assert (server.count("certificate_failed"), server.err) == (0, "")
