@@ -10,6 +10,7 @@ Map
     ``fileserver``   a folder over HTTP, a service to share
     ``proxy``        agent: out through a corporate proxy
     ``service``      the program under systemd: its unit, and what systemd is told
+    ``sni``          TLS services told apart by their name, decrypted only at home
     ``routing``      which client serves which name
     ``balance``      which client of several that share a name is next
     ``health``       agent: are its services well?

@@ -89,10 +89,12 @@ class TunnelClient:
         self._exchanges: AgentExchanges | None = None
         self._services: TcpServices | None = None
         self._checks: HealthChecks | None = None
-        if config.tcp:
+        if config.tcp or config.sni:
             from tunnel.tcp.agent import TcpServices
 
-            self._services = TcpServices(config.tcp, config.proxy_protocol, config.upstream_timeout_s)
+            self._services = TcpServices(
+                config.tcp, config.sni, config.proxy_protocol, config.upstream_timeout_s
+            )
         self.memory = memory
         shown = None if config.identity is None else ShownCertificate(config.identity)
         self.dialler = Dialler(config.address, config.trust, config.token, config.proxy, shown)
@@ -180,6 +182,7 @@ class TunnelClient:
         claim = Claim(
             tuple(upstream.name for upstream in self.config.upstreams),
             tuple(service.exit_port for service in self.config.tcp),
+            tuple(service.name for service in self.config.sni),
             self.config.is_balanced,
             self.config.health is not None,
         )
@@ -279,6 +282,7 @@ class _Attempt:
             return
         for is_wanted, is_granted, code in (
             (config.is_balanced, grant.balance, "no-balance"),
+            (bool(config.sni), len(grant.sni) == len(config.sni), "no-sni"),
             (config.health is not None, grant.health, "no-health"),
         ):
             if is_wanted and not is_granted:  # likewise
@@ -288,7 +292,8 @@ class _Attempt:
         self._client.tell_health(self._link.session)
         upstreams = tuple(upstream.url for upstream in config.upstreams)
         tcp = tuple((service.exit_port, service.address) for service in config.tcp)
-        self._client.on_event(Connected(grant.session, grant.urls, upstreams, tcp))
+        sni = tuple(zip(grant.sni, (service.address for service in config.sni), strict=True))
+        self._client.on_event(Connected(grant.session, grant.urls, upstreams, tcp, sni))
 
     def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
         """A visitor's request arrived."""

@@ -38,6 +38,7 @@ __all__ = [
     "ServerConfig",
     "TcpUpstream",
     "TlsFiles",
+    "TlsUpstream",
     "Upstream",
     "is_domain_name",
     "is_host",
@@ -133,6 +134,7 @@ class ServerConfig:
     trusted_proxies: Networks = ()  # who may say whom a request comes from
     client_limits: ClientLimits = field(default_factory=ClientLimits)
     tcp_ports: PortRanges = NO_PORT  # what clients may ask for
+    sni_port: int | None = None  # where visitors of TLS services come
     logs_requests: bool = False  # tell of each request that a client answered
     sites_file: Path | None = None  # who may visit which names, and how often
     allowed_networks: Networks = ()  # where visitors may come from; (): from anywhere
@@ -221,6 +223,20 @@ class TcpUpstream:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsUpstream:
+    """A private TLS service, and the name that visitors ask for in the TLS handshake."""
+
+    name: str  # lower case
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The service, as people write it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class ControlAddress:
     """Where the exit node's control plane is."""
 
@@ -265,6 +281,7 @@ class ClientConfig:
     trust: Trust = SYSTEM_TRUST
     allows_plain: bool = False  # a link without TLS to another machine
     tcp: tuple[TcpUpstream, ...] = ()
+    sni: tuple[TlsUpstream, ...] = ()
     proxy_protocol: ProxyProtocol = ProxyProtocol.NONE  # what TCP services are told of who came
     proxy: ProxyServer | None = None  # on the way to the exit node
     is_balanced: bool = False  # what it shares it shares with other clients of its token
@@ -274,7 +291,7 @@ class ClientConfig:
     def __post_init__(self) -> None:
         """Raise ConfigError where the values contradict one another."""
         address = self.address
-        if not self.upstreams and not self.tcp:
+        if not self.upstreams and not self.tcp and not self.sni:
             raise ConfigError(
                 "falta qué compartir: --upstream http://localhost:5000, o un servicio TCP con "
                 "--tcp 5432=localhost:5432."
@@ -283,6 +300,10 @@ class ClientConfig:
             raise ConfigError("dé el token o el certificado (--cert y --key), uno de los dos.")
         if self.proxy_protocol is not ProxyProtocol.NONE and not self.tcp:
             raise ConfigError("--proxy-protocol va con --tcp: por HTTP lo dicen las cabeceras Forwarded.")
+        if self.proxy_protocol is not ProxyProtocol.NONE and not self.tcp and not self.sni:
+            raise ConfigError(
+                "--proxy-protocol va con --tcp o --sni: por HTTP lo dicen las cabeceras Forwarded."
+            )
         if not address.is_tls and self.trust != SYSTEM_TRUST:
             raise ConfigError(
                 f"la URL «{address.url}» no va cifrada: no hay certificado que comprobar. Escríbala con wss."

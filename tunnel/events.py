@@ -55,6 +55,7 @@ class Listening(Event):
     pin: str = ""  # of the exit node's own CA; none where it has none
     connection_file: str = ""  # for the client; none without TLS, or with a token for each client
     is_encrypted: bool = False  # the control plane speaks TLS
+    sni: Address | None = None  # where visitors of TLS services come
     https: Address | None = None  # visitors' port with TLS
 
 
@@ -69,6 +70,7 @@ class ClientConnected(Event):
     agent: str
     label: str = ""  # of its token; none where the exit node has but one
     ports: tuple[int, ...] = ()  # TCP
+    sni: tuple[str, ...] = ()  # names of TLS services
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class ClientGone(Event):
     reason: str
     label: str = ""
     ports: tuple[int, ...] = ()
+    sni: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,7 @@ class Connected(Event):
     urls: tuple[str, ...]
     upstreams: tuple[str, ...]
     tcp: tuple[tuple[int, str], ...] = ()  # ports of the exit node's, and the services they lead to
+    sni: tuple[tuple[str, str], ...] = ()  # where visitors find TLS services, and these
 
 
 @dataclass(frozen=True, slots=True)

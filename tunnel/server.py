@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tunnel.https.edge import HttpsEdge
     from tunnel.mtls.guests import Guest
     from tunnel.sites.gate import SitesGate
+    from tunnel.sni.edge import SniTable
     from tunnel.tcp.edge import PortTable, TcpVisitor
 
 __all__ = ["TunnelServer"]
@@ -102,6 +103,11 @@ class TunnelServer:
             from tunnel.tcp.edge import PortTable
 
             self.ports = PortTable(self, config.host, config.tcp_ports)
+        self.sni: SniTable[ConnectedClient] | None = None
+        if config.sni_port is not None:
+            from tunnel.sni.edge import SniTable
+
+            self.sni = SniTable(self, config.host, config.sni_port)
         self.https: HttpsEdge | None = None
         if config.https is not None:
             from tunnel.https.edge import HttpsEdge
@@ -162,6 +168,8 @@ class TunnelServer:
                 )
                 self._listeners.append(control)
                 self.control_port = control.sockets[0].getsockname()[1]
+            if self.sni is not None:
+                await self.sni.start()
             if self.https is not None:
                 self._listeners.append(await self.https.listen(config.host))
             if tls is not None:
@@ -178,6 +186,7 @@ class TunnelServer:
                 pin,
                 connection_file,
                 is_encrypted=tls is not None,
+                sni=None if self.sni is None else Address(config.host, self.sni.port),
                 https=None if self.https is None else Address(config.host, self.https.port),
             )
         )
@@ -214,10 +223,9 @@ class TunnelServer:
     def _listen_no_more(self) -> None:
         for listener in self._listeners:
             listener.close()
-        if self.ports is not None:
-            self.ports.close()
-        if self.gate is not None:
-            self.gate.close()
+        for table in (self.ports, self.sni, self.gate):
+            if table is not None:
+                table.close()
 
     @property
     def open_requests(self) -> int:
@@ -251,6 +259,10 @@ class TunnelServer:
     def may_open(self, session: Session) -> bool:
         """Whether a client takes one more stream."""
         return session.stream_count < self.config.client_limits.max_streams
+
+    def allows_name(self, key_id: str, name: str) -> bool:
+        """Whether a token may serve a TLS name now."""
+        return self.access.allows(key_id, name)
 
     def allows_port(self, key_id: str, port: int) -> bool:
         """Whether a token may serve a port now."""
@@ -300,6 +312,8 @@ class TunnelServer:
         former = self.routes.claim(client.names, client, client.shared_as)
         if self.ports is not None:
             former += self.ports.claim(client.ports, client, client.shared_as)
+        if self.sni is not None:
+            former += self.sni.routes.claim(client.sni, client, client.shared_as)
         for other in dict.fromkeys(former):
             if not other.session.draining:  # one that stops finishes what is under way, and leaves
                 other.session.close(CloseCode.REPLACED, "another client with this token took over")
@@ -308,7 +322,13 @@ class TunnelServer:
         _log.info("session %s is open: %r from %s", client.session_id, client.label, client.link.peer)
         self.on_event(
             ClientConnected(
-                client.session_id, client.link.peer, client.names, client.agent, client.label, client.ports
+                client.session_id,
+                client.link.peer,
+                client.names,
+                client.agent,
+                client.label,
+                client.ports,
+                client.sni,
             )
         )
 
@@ -316,12 +336,20 @@ class TunnelServer:
         """A client's link ended."""
         if self.ports is not None:
             self.ports.release(client)
+        if self.sni is not None:
+            self.sni.routes.release(client)
         if client.is_open:
             self._open_clients -= 1
             self.routes.release(client)
             self.on_event(
                 ClientGone(
-                    client.session_id, client.link.peer, client.names, reason, client.label, client.ports
+                    client.session_id,
+                    client.link.peer,
+                    client.names,
+                    reason,
+                    client.label,
+                    client.ports,
+                    client.sni,
                 )
             )
 
@@ -372,6 +400,8 @@ class TunnelServer:
             return any(each.is_open and each.shared_as == hello.instance for each in self._clients)
         if self.ports is not None and self.ports.is_held_by(claim.ports, key_id):
             return True
+        if self.sni is not None and self.sni.routes.is_held_by(claim.sni, key_id):
+            return True
         return self.routes.is_held_by(claim.names, key_id)
 
     def _tick(self) -> None:
@@ -404,6 +434,7 @@ class ConnectedClient:
         self.is_open = False
         self.names: tuple[str, ...] = ()  # what it was granted
         self.ports: tuple[int, ...] = ()
+        self.sni: tuple[str, ...] = ()
         self.shared_as = ""  # its instance, where it shares them with others
         self._down: set[int] = set()  # names that are not ready for visitors, by their index
         self._claim = Claim(())
@@ -443,6 +474,12 @@ class ConnectedClient:
             return Refusal("name-not-allowed", f"this token may not claim {forbidden}")
         if not server.has_room_for(hello, claim):
             return Refusal("too-many-clients", "this exit node has as many clients as it takes", retry=True)
+        if claim.sni and server.sni is None:
+            return Refusal("sni-not-allowed", "this exit node has no port for TLS names")
+        if claim.sni and server.sni is not None:
+            refusal = server.sni.why_not(claim.sni, hello.key_id)
+            if refusal is not None:
+                return refusal
         held = server.routes.held_by_others(names, hello.key_id)
         if held is not None:
             return Refusal("name-taken", f"{held} belongs to a client with another token")
@@ -463,6 +500,7 @@ class ConnectedClient:
             initial_window=server.initial_window_bytes,
             ports=claim.ports,
             balance=claim.balance,
+            sni=tuple(map(server.sni.url, claim.sni)) if server.sni is not None else (),
             health=claim.health,
         )
 
@@ -479,7 +517,7 @@ class ConnectedClient:
         if not access.is_valid(self.key_id):
             self.link.session.close(CloseCode.REVOKED, "the token is no longer valid")
             return
-        for name in self.names:
+        for name in (*self.names, *self.sni):
             if not access.allows(self.key_id, name):
                 self.link.session.close(CloseCode.REVOKED, f"the token may no longer serve {name}")
                 return
@@ -502,6 +540,7 @@ class ConnectedClient:
     def session_opened(self, grant: Grant) -> None:
         """The handshake ended well."""
         self.is_open, self.names, self.ports = True, self._claim.names, self._claim.ports
+        self.sni = self._claim.sni
         self.link.reschedule_tick()
         if self._claim.health:  # a name is not ready before it is said to be
             self._down = set(range(len(self.names)))

@@ -6,11 +6,12 @@ import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from tunnel.config import ConfigError, TcpUpstream, Upstream, is_host
+from tunnel.config import ConfigError, TcpUpstream, TlsUpstream, Upstream, is_domain_name, is_host
 from tunnel.http.rules import HeaderRules, ServiceRules, parse_header_rules
-from tunnel.protocol.messages import MAX_PORTS
+from tunnel.protocol.frames import MAX_CONTROL_PAYLOAD_BYTES
+from tunnel.protocol.messages import MAX_NAMES, MAX_PORTS, Claim
 
-__all__ = ["parse_tcp_upstreams", "with_header_rules"]
+__all__ = ["parse_tcp_upstreams", "parse_tls_upstreams", "with_header_rules"]
 
 
 def parse_tcp_upstreams(values: list[str]) -> tuple[TcpUpstream, ...]:
@@ -34,19 +35,63 @@ def _parse_tcp_upstream(text: str) -> TcpUpstream:
     port, separator, target = text.partition("=")
     if not separator:
         target = f"localhost:{port}"
-    if "://" in target:
-        raise ConfigError(f"en «{text}» sobra el esquema: --tcp lleva equipo y puerto. {example}")
-    try:
-        parts = urlsplit(f"//{target.strip()}")
-        host, target_port = parts.hostname, parts.port
-    except ValueError:
-        host = target_port = None
-    if not host or not target_port or parts.path or parts.username is not None or not is_host(host):
-        raise ConfigError(f"«{text}» no es un servicio TCP: le falta, o le sobra, algo. {example}")
+    host, target_port = _parse_target(target, text, "--tcp", "TCP", example)
     port = port.strip()
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
         raise ConfigError(f"«{port}» no es un puerto del nodo de salida (de 1 a 65535). {example}")
     return TcpUpstream(int(port), host, target_port)
+
+
+def parse_tls_upstreams(values: list[str], beside: Claim) -> tuple[TlsUpstream, ...]:
+    """Parse every ``--sni``: ``NAME=HOST:PORT``.
+
+    Args:
+        beside: what is claimed besides, with which the names share a frame.
+
+    Raises:
+        ConfigError: naming the part that is wrong.
+    """
+    services = tuple(_parse_tls_upstream(part.strip()) for value in values for part in value.split(","))
+    names = tuple(service.name for service in services)
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"hay dos --sni para el nombre «{name}»: cada nombre lleva a un solo servicio.")
+    claim = replace(beside, sni=names)
+    if len(names) > MAX_NAMES or len(claim.encode()) > MAX_CONTROL_PAYLOAD_BYTES - 64:  # and the proof
+        raise ConfigError(
+            f"son demasiados nombres ({len(names)}) para un solo cliente: caben {MAX_NAMES}, si no son muy "
+            "largos. Reparta los demás entre otros clientes."
+        )
+    return services
+
+
+def _parse_tls_upstream(text: str) -> TlsUpstream:
+    example = "Ejemplo: --sni ana.example=localhost:443"
+    name, separator, target = text.partition("=")
+    name = name.strip().lower().rstrip(".")
+    if not separator:
+        raise ConfigError(f"a --sni «{text}» le falta el nombre: el puerto es uno para todos. {example}")
+    if not is_domain_name(name):
+        raise ConfigError(
+            f"«{name}» no es un nombre de dominio: lleva letras sin tilde, cifras, guiones y "
+            f"puntos. {example}"
+        )
+    host, port = _parse_target(target, text, "--sni", "TLS", example)
+    return TlsUpstream(name, host, port)
+
+
+def _parse_target(target: str, text: str, option: str, what: str, example: str) -> tuple[str, int]:
+    """Return the host and port that a service has here."""
+    if "://" in target:
+        raise ConfigError(f"en «{text}» sobra el esquema: {option} lleva equipo y puerto. {example}")
+    try:
+        parts = urlsplit(f"//{target.strip()}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port or parts.path or parts.username is not None or not is_host(host):
+        raise ConfigError(f"«{text}» no es un servicio {what}: le falta, o le sobra, algo. {example}")
+    return host, port
 
 
 def with_header_rules(

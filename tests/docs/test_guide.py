@@ -41,6 +41,7 @@ DOCUMENTS = [
     "docs/proxy.md",
     "docs/balanceo.md",
     "docs/certificados-de-cliente.md",
+    "docs/sni.md",
 ]
 LANGUAGES = {"console", "powershell", "text", "sh", "toml"}
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tunnel.cli import balance
+from tunnel.cli import balance, sni
 from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.identity import IDENTITY_OPTIONS, add_identity_options, read_identity
@@ -28,11 +28,12 @@ from tunnel.config import (
 from tunnel.connection import Connection, load_connection
 from tunnel.events import Connected, Disconnected, Event, HealthChanged, Stopping
 from tunnel.protocol.memory import MemoryBudget
+from tunnel.protocol.messages import Claim
 from tunnel.service.notify import Notifier
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
 from tunnel.trust import SYSTEM_TRUST, CaFile
-from tunnel.upstream_options import parse_tcp_upstreams, with_header_rules
+from tunnel.upstream_options import parse_tcp_upstreams, parse_tls_upstreams, with_header_rules
 
 __all__ = ["add_parser", "add_target_options", "read_connections", "words_of_detail", "words_of_refusal"]
 
@@ -67,8 +68,8 @@ def add_parser(commands: Subparsers) -> None:
         "--proxy-protocol",
         choices=[version.value for version in ProxyProtocol if version.value],
         default=ProxyProtocol.NONE.value,
-        help="con --tcp: dice al servicio quién es el visitante, con el protocolo PROXY de HAProxy; el "
-        "servicio debe esperarlo",
+        help="con --tcp o --sni: dice al servicio quién es el visitante, con el protocolo PROXY de HAProxy; "
+        "el servicio debe esperarlo",
     )
     parser.add_argument(
         "--host-header",
@@ -100,6 +101,7 @@ def add_parser(commands: Subparsers) -> None:
         help="acepta un enlace sin cifrar (ws://) con otra máquina: quien esté en el camino puede leerlo y "
         "cambiarlo",
     )
+    sni.add_client_options(parser)
     balance.add_options(parser)
     add_shared_options(parser)
     add_config_option(parser)
@@ -163,11 +165,14 @@ def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig
         options.response_header,
         options.host_header,
     )
+    tcp = parse_tcp_upstreams(options.tcp) if options.tcp else ()
+    claim = Claim(tuple(upstream.name for upstream in upstreams), tuple(service.exit_port for service in tcp))
     return ClientConfig(
         address=connection.address,
         token=connection.token,
         upstreams=upstreams,
-        tcp=parse_tcp_upstreams(options.tcp) if options.tcp else (),
+        tcp=tcp,
+        sni=parse_tls_upstreams(options.sni, claim) if options.sni else (),
         proxy_protocol=ProxyProtocol(options.proxy_protocol),
         upstream_timeout_s=options.upstream_timeout,
         drain_timeout_s=options.drain_timeout,
@@ -277,6 +282,7 @@ class _Describer:
             host = f"[{self._host}]" if ":" in self._host else self._host
             pairs = [*zip(event.urls, event.upstreams, strict=True)]
             pairs += [(f"tcp://{host}:{port}", to) for port, to in event.tcp]
+            pairs += event.sni
             lines = [f"           {public}  →  {to}" for public, to in pairs]
             return "\n".join([f"Túnel abierto{self._with}.", *lines, "           (Ctrl-C para cerrarlo)"])
         if isinstance(event, Disconnected):
@@ -373,6 +379,8 @@ _REFUSALS = PROXY_REFUSALS | {
     "quite --balance.",
     "no-health": "el nodo de salida es de una versión que no escucha revisiones de salud. Actualícelo, o "
     "quite --health.",
+    "no-sni": "el nodo de salida es de una versión que no conoce los nombres TLS. Actualícelo, o "
+    "quite --sni.",
     "no-ports": "el nodo de salida es de una versión que no conoce los puertos TCP. Actualícelo, o "
     "quite --tcp.",
     "port-in-use": "otro programa del nodo de salida ocupa ya un puerto de --tcp. Pida otro.",
@@ -383,6 +391,8 @@ _REFUSALS = PROXY_REFUSALS | {
     "que hacer; si no, cambie el token.",
     "revoked": "el token fue revocado, venció o ya no permite esos nombres. Pregunte a quien administra el "
     "nodo de salida.",
+    "sni-not-allowed": "el nodo de salida no tiene un puerto para servicios TLS. Arránquelo con --sni-port, "
+    "o quite --sni.",
     "unknown-token": "el nodo de salida no conoce este token. Debe ser el mismo en ambos lados: revise el "
     "archivo de --token-file.",
 }

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tunnel.cli import sites
+from tunnel.cli import sites, sni
 from tunnel.cli.acme import describe_certificate, uses_state
 from tunnel.cli.balance import words_of_health
 from tunnel.cli.common import (
@@ -66,6 +66,7 @@ from tunnel.os_errors import describe_os_error
 from tunnel.port_ranges import NO_PORT
 from tunnel.server import TunnelServer
 from tunnel.service.notify import Notifier
+from tunnel.sni import SniPortUnusable
 from tunnel.state.folder import default_state_folder, prepare_state_folder
 from tunnel.state.own_token import keep_token
 from tunnel.transport.loop import StopSignals
@@ -187,6 +188,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_https_options(parser)
     sites.add_options(parser)
+    sni.add_server_options(parser)
     add_limit_option(parser)
     add_shared_options(parser)
     add_config_option(parser)
@@ -221,6 +223,7 @@ def run(options: argparse.Namespace) -> int:
         memory_limit_bytes=options.memory_limit,
         https=read_https_options(options),
         client_ca=options.client_ca,
+        sni_port=options.sni_port,
     )
     if auto_tls is not None and not auto_tls.names and config.control_host == ANY_HOST and config.token:
         print(
@@ -314,6 +317,8 @@ def _why_not_listening(config: ServerConfig, error: OSError, is_data_up: bool) -
         option, port, host = "--control-port", config.control_port, config.control_host
     if config.https is not None and isinstance(error, HttpsPortUnusable):
         option, port, host = "--https-port", config.https.port, config.host
+    if config.sni_port is not None and isinstance(error, SniPortUnusable):
+        option, port, host = "--sni-port", config.sni_port, config.host
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"esta máquina no tiene la dirección {host}."
     if error.errno == errno.EADDRINUSE:
@@ -333,7 +338,7 @@ def _describe(event: Event) -> str | None:
     if isinstance(event, Listening):
         return _listening(event)
     if isinstance(event, ClientConnected):
-        served = _served(event.names, event.ports)
+        served = _served(event.names, event.ports, event.sni)
         return f"Cliente{_label(event.label)} conectado desde {event.peer}. Atiende {served}."
     if isinstance(event, ClientGone):
         reason = _REASONS.get(event.reason, event.reason)
@@ -362,6 +367,8 @@ def _listening(event: Listening) -> str:
         f"Visitantes:         http://{event.data.host}:{event.data.port}",
         f"Cliente del túnel:  {scheme}://{event.control.host}:{event.control.port}",
     ]
+    if event.sni is not None:
+        lines.insert(2, f"TLS por nombre:     {event.sni.host}:{event.sni.port}")
     if event.https is not None:
         lines.insert(2, f"Con HTTPS:          https://{event.https.host}:{event.https.port}")
     if event.pin:
@@ -398,10 +405,12 @@ def _reloaded(event: TokensReloaded) -> str:
     return f"Tokens leídos otra vez; ahora hay {event.tokens}. {' '.join(parts) or 'Ninguno cambió.'}"
 
 
-def _served(names: tuple[str, ...], ports: tuple[int, ...]) -> str:
+def _served(names: tuple[str, ...], ports: tuple[int, ...], tls_names: tuple[str, ...]) -> str:
     told = ["todos los nombres" if CATCH_ALL in names else ", ".join(names)] if names else []
     if ports:
         told.append(f"{'el puerto' if len(ports) == 1 else 'los puertos'} {', '.join(map(str, ports))}")
+    if tls_names:
+        told.append(f"{', '.join(tls_names)} con TLS")
     return " y ".join(told)
 
 

@@ -22,7 +22,7 @@ _MAX_TEXT = 300
 _MAX_URL = 2048
 _MAX_CREDIT = 2**31 - 1  # a CREDIT that would take a sender to 2^31 is a violation
 _HEX = re.compile(r"[0-9a-f]+")
-_LATER = ("ports", "balance", "health")  # left out where they say nothing
+_LATER = ("ports", "sni", "balance", "health")  # left out where they say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class Claim:
 
     names: tuple[str, ...]  # HTTP names; ``*`` is every name
     ports: tuple[int, ...] = ()  # TCP ports of the exit node's; left out where there are none
+    sni: tuple[str, ...] = ()  # TLS names, on the exit node's port for them; likewise
     balance: bool = False  # shared with others of this token that say so too; left out where not
     health: bool = False  # HEALTH frames will tell when a name is ready; left out where not
 
@@ -92,13 +93,13 @@ class Claim:
     def decode(cls, payload: bytes) -> Claim:
         """Parse the JSON bytes, without the proof.  Raises ProtocolViolation."""
         body = _Body("CLAIM", payload)
-        names, ports = body.texts("names", 253), body.ports("ports")
-        if len(names) > MAX_NAMES or len(ports) > MAX_PORTS or not (names or ports):
+        names, ports, sni = body.texts("names", 253), body.ports("ports"), body.texts("sni", 253, ())
+        if max(len(names), len(sni)) > MAX_NAMES or len(ports) > MAX_PORTS or not (names or ports or sni):
             raise ProtocolViolation(
-                f"CLAIM of {len(names)} names and {len(ports)} ports, at most {MAX_NAMES} and {MAX_PORTS} "
-                "are possible, and at least one of either"
+                f"CLAIM of {len(names)} names, {len(ports)} ports and {len(sni)} TLS names, at most "
+                f"{MAX_NAMES}, {MAX_PORTS} and {MAX_NAMES} are possible, and at least one of either"
             )
-        return cls(names, ports, body.flag("balance"), body.flag("health"))
+        return cls(names, ports, sni, body.flag("balance"), body.flag("health"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class Grant:
     ping_interval_s: float
     initial_window: int  # bytes of DATA a stream may carry towards the exit node before its first CREDIT
     ports: tuple[int, ...] = ()  # the claim's; none where the exit node knows nothing of ports
+    sni: tuple[str, ...] = ()  # where visitors find the claim's TLS names, in its order; likewise
     balance: bool = False  # the claim's; false where the exit node knows nothing of it, as what follows
     health: bool = False
 
@@ -127,6 +129,7 @@ class Grant:
             ping_interval_s=body.seconds("ping_interval_s"),
             initial_window=body.integer("initial_window", 1, _MAX_CREDIT),
             ports=body.ports("ports"),
+            sni=body.texts("sni", _MAX_URL, ()),
             balance=body.flag("balance"),
             health=body.flag("health"),
         )
@@ -186,8 +189,10 @@ class _Body:
             raise self._fail(name, f"printable text of at most {_MAX_TEXT} characters")
         return str(value)
 
-    def texts(self, name: str, max_characters: int) -> tuple[str, ...]:
-        values = self._members.get(name)
+    def texts(
+        self, name: str, max_characters: int, default: tuple[str, ...] | None = None
+    ) -> tuple[str, ...]:
+        values = self._members.get(name, None if default is None else list(default))
         if not isinstance(values, list) or not all(
             isinstance(value, str) and len(value) <= max_characters and value.isprintable()
             for value in values

@@ -1,42 +1,49 @@
-"""The agent's side: a service for each port that was claimed."""
+"""The agent's side: a service for each port, and each TLS name, that was claimed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
-from tunnel.config import ProxyProtocol, TcpUpstream
+from tunnel.config import ProxyProtocol, TcpUpstream, TlsUpstream
 from tunnel.protocol.errors import ResetCode
 from tunnel.protocol.stream import Stream
 from tunnel.tcp.pipe import Pipe, PipeSink
 from tunnel.tcp.proxy_protocol import proxy_header
-from tunnel.tcp.wire import KIND_TCP, decode_open
+from tunnel.tcp.wire import KIND_TCP, KIND_TLS, decode_open
 
 __all__ = ["TcpServices"]
 
 _log = logging.getLogger(__name__)
 
-_KIND = bytes((KIND_TCP,))
+_KINDS = KIND_TCP, KIND_TLS
 
 
 class TcpServices:
-    """The services behind the ports of a claim, in its order.
+    """The services behind the ports and the TLS names of a claim, each in its order.
 
     Args:
         connect_timeout_s: how long a service may take to accept a connection.
     """
 
     def __init__(
-        self, services: tuple[TcpUpstream, ...], proxy_protocol: ProxyProtocol, connect_timeout_s: float
+        self,
+        by_port: tuple[TcpUpstream, ...],
+        by_name: tuple[TlsUpstream, ...],
+        proxy_protocol: ProxyProtocol,
+        connect_timeout_s: float,
     ) -> None:
-        self._services = services
+        self._services: dict[int, tuple[TcpUpstream, ...] | tuple[TlsUpstream, ...]] = {
+            KIND_TCP: by_port,
+            KIND_TLS: by_name,
+        }
         self._proxy_protocol = proxy_protocol
         self._connect_timeout_s = connect_timeout_s
         self._connecting: set[asyncio.Task[None]] = set()
 
     def is_for(self, payload: bytes) -> bool:
         """Whether an OPEN frame asks for a TCP stream."""
-        return payload[:1] == _KIND
+        return payload[0] in _KINDS if payload else False
 
     def open(self, stream: Stream, payload: bytes) -> PipeSink:
         """Answer a stream that the exit node opened."""
@@ -44,7 +51,7 @@ class TcpServices:
         pipe.stream = stream
         try:
             head = decode_open(payload)
-            service = self._services[head.index]
+            service = self._services[head.kind][head.index]
         except (ValueError, IndexError) as error:
             _log.warning("stream %d: %s", stream.id, error)
             pipe.refuse(ResetCode.INTERNAL, "malformed OPEN")
@@ -61,7 +68,7 @@ class TcpServices:
             task.cancel()
         await asyncio.gather(*self._connecting, return_exceptions=True)
 
-    async def _connect(self, pipe: _ServicePipe, service: TcpUpstream) -> None:
+    async def _connect(self, pipe: _ServicePipe, service: TcpUpstream | TlsUpstream) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout_s):

@@ -17,7 +17,7 @@ from tunnel.protocol.messages import Refusal
 from tunnel.protocol.session import Session
 from tunnel.sources import source_of
 from tunnel.tcp.pipe import Pipe
-from tunnel.tcp.wire import Endpoint, TcpOpen, encode_open
+from tunnel.tcp.wire import KIND_TCP, Endpoint, TcpOpen, encode_open
 
 __all__ = ["PortHolder", "PortTable", "TcpEdge", "TcpVisitor"]
 
@@ -194,25 +194,35 @@ class TcpVisitor(Pipe):
         super().__init__()
         self._edge = edge
         self._find = find
+        self._ends: tuple[Endpoint, Endpoint]  # the visitor's and ours
         self.source = ""
         self.visitor_ip = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio: a visitor came."""
+        found = self._find() if self.meet(transport) else None
+        if found is not None:
+            self.lead(found)
+        else:
+            self.abort()
+
+    def meet(self, transport: asyncio.BaseTransport) -> bool:
+        """Take note of who came and where to; return whether it may stay."""
         super().connection_made(transport)
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if not peer or not own:  # it left before it was accepted
-            self.abort()
-            return
-        visitor, public = Endpoint.of(peer), Endpoint.of(own)
-        self.visitor_ip = str(visitor.address)
+            return False
+        self._ends = Endpoint.of(peer), Endpoint.of(own)
+        self.visitor_ip = str(self._ends[0].address)
         self.source = source_of(self.visitor_ip)
         self._edge.visitor_connected(self)
-        found = None if self._edge.is_draining or self._is_cut else self._find()
-        if found is not None:
-            session, index = found
-            payload = encode_open(TcpOpen(index, visitor, public))
-            self.stream = session.open_stream(payload, self.sink, self._loop.time())
+        return not self._edge.is_draining and not self._is_cut
+
+    def lead(self, found: tuple[Session, int], kind: int = KIND_TCP) -> None:
+        """Open its stream on a session, for an index of the claim there."""
+        session, index = found
+        payload = encode_open(TcpOpen(index, *self._ends, kind))
+        self.stream = session.open_stream(payload, self.sink, self._loop.time())
         if self.stream is None:
             self.abort()
 

@@ -1,8 +1,8 @@
-"""The payload of the OPEN frame of a TCP stream.
+"""The payload of the OPEN frame of a TCP stream, or of a TLS one that was told by its name.
 
 ::
 
-    kind (8) = 2 | zero (8) | port index (16)
+    kind (8): 2 by port, 3 by name | zero (8) | index of the port or name (16)
     visitor's address (128) | visitor's port (16)
     address it came to (128) | port it came to (16)
 
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
 
-__all__ = ["KIND_TCP", "Endpoint", "TcpOpen", "decode_open", "encode_open"]
+__all__ = ["KIND_TCP", "KIND_TLS", "Endpoint", "TcpOpen", "decode_open", "encode_open"]
 
 KIND_TCP = 2
+KIND_TLS = 3
 
 _OPEN = Struct("!BxH16sH16sH")
 
@@ -39,16 +40,17 @@ class Endpoint:
 class TcpOpen:
     """A visitor, as the agent hears of it."""
 
-    index: int  # of the port, in the agent's claim
+    index: int  # of the port or the TLS name, in the agent's claim
     visitor: Endpoint
     public: Endpoint  # what it connected to
+    kind: int = KIND_TCP
 
 
 def encode_open(head: TcpOpen) -> bytes:
     """Return the payload of an OPEN frame."""
     visitor, public = head.visitor, head.public
     return _OPEN.pack(
-        KIND_TCP, head.index, _packed(visitor.address), visitor.port, _packed(public.address), public.port
+        head.kind, head.index, _packed(visitor.address), visitor.port, _packed(public.address), public.port
     )
 
 
@@ -58,13 +60,14 @@ def decode_open(payload: bytes) -> TcpOpen:
     Raises:
         ValueError: it is not one of a TCP stream.
     """
-    if len(payload) != _OPEN.size or payload[0] != KIND_TCP:
+    if len(payload) != _OPEN.size or payload[0] not in (KIND_TCP, KIND_TLS):
         raise ValueError("malformed OPEN")
-    _, index, visitor, visitor_port, public, public_port = _OPEN.unpack(payload)
+    kind, index, visitor, visitor_port, public, public_port = _OPEN.unpack(payload)
     return TcpOpen(
         index,
         Endpoint(_plain(IPv6Address(visitor)), visitor_port),
         Endpoint(_plain(IPv6Address(public)), public_port),
+        kind,
     )
 
 

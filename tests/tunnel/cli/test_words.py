@@ -49,6 +49,8 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
             "pin": "",
             "connection_file": "",
             "is_encrypted": False,
+            "sni": None,
+            "https": None,
         },
     ),
     (
@@ -60,6 +62,7 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
             "agent": "tunelab/1",
             "label": "ana",
             "ports": [],
+            "sni": [],
         },
     ),
     (
@@ -71,6 +74,7 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
             "reason": "ping-timeout",
             "label": "",
             "ports": [],
+            "sni": [],
         },
     ),
     (
@@ -88,7 +92,13 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
     ),
     (
         Connected("s1", ("http://a:8000",), ("http://localhost:5000",)),
-        {"session": "s1", "urls": ["http://a:8000"], "upstreams": ["http://localhost:5000"], "tcp": []},
+        {
+            "session": "s1",
+            "urls": ["http://a:8000"],
+            "upstreams": ["http://localhost:5000"],
+            "tcp": [],
+            "sni": [],
+        },
     ),
     (
         Disconnected("unreachable", "Connection refused", 0.5),

@@ -35,7 +35,7 @@ SAMPLES: list[tuple[Message, bytes]] = [
         b'{"code":"name-taken","message":"taken","retry":true}',
     ),
 ]
-MAY_BE_MISSING = ("ports", "balance", "health")
+MAY_BE_MISSING = ("ports", "sni", "balance", "health")
 NAMES = {Hello: "HELLO", Challenge: "CHALLENGE", Claim: "CLAIM", Grant: "GRANT", Refusal: "REFUSE"}
 
 every_sample = pytest.mark.parametrize(
@@ -178,6 +178,13 @@ HELLO, CHALLENGE, CLAIM, GRANT, REFUSAL = (message for message, _ in SAMPLES)
             [["n" * 254], ["a"] * (MAX_NAMES + 1), ["\n"]],
         ),
         (CLAIM, "ports", [[1], [65535] * MAX_PORTS], [[0], [65536], [-1], [1] * (MAX_PORTS + 1)]),
+        (
+            CLAIM,
+            "sni",
+            [["n" * 253], ["a"] * MAX_NAMES],
+            [["n" * 254], ["a"] * (MAX_NAMES + 1), ["\n"], "a", None],
+        ),
+        (GRANT, "sni", [["u" * 2048]], [["u" * 2049], "u", None]),
         (CLAIM, "balance", [True, False], [0, 1, "true", None]),
         (CLAIM, "health", [True, False], [0, 1, "true", None]),
         (GRANT, "ports", [[1, 65535]], [[0], [65536]]),
@@ -210,18 +217,22 @@ def test_a_claim_of_nothing_is_a_violation() -> None:
             Claim.decode(nothing)
 
 
+def test_a_claim_of_tls_names_alone_is_one() -> None:
+    assert Claim.decode(b'{"names":[],"sni":["a.example"]}') == Claim((), sni=("a.example",))
+
+
 def test_where_there_are_no_ports_nothing_is_said_of_them() -> None:
     assert Claim(("a",)).encode() == b'{"names":["a"]}'
     assert Claim.decode(b'{"names":["a"]}').ports == ()
 
 
 def test_what_is_not_asked_for_is_not_spoken_of_and_what_is_comes_back() -> None:
-    assert Claim(("a",), (), balance=True, health=True).encode() == (
+    assert Claim(("a",), balance=True, health=True).encode() == (
         b'{"names":["a"],"balance":true,"health":true}'
     )
     plain = Claim.decode(b'{"names":["a"]}')
     assert (plain.balance, plain.health) == (False, False)
-    asked = Claim(("a",), (), balance=True, health=True)
+    asked = Claim(("a",), balance=True, health=True)
     assert Claim.decode(asked.encode()) == asked
 
 
