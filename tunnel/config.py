@@ -298,8 +298,6 @@ class ClientConfig:
             )
         if (self.token is None) == (self.identity is None):
             raise ConfigError("dé el token o el certificado (--cert y --key), uno de los dos.")
-        if self.proxy_protocol is not ProxyProtocol.NONE and not self.tcp:
-            raise ConfigError("--proxy-protocol va con --tcp: por HTTP lo dicen las cabeceras Forwarded.")
         if self.proxy_protocol is not ProxyProtocol.NONE and not self.tcp and not self.sni:
             raise ConfigError(
                 "--proxy-protocol va con --tcp o --sni: por HTTP lo dicen las cabeceras Forwarded."

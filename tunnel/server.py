@@ -264,6 +264,10 @@ class TunnelServer:
         """Whether a token may serve a TLS name now."""
         return self.access.allows(key_id, name)
 
+    def admits_to(self, name: str, address: str) -> bool:
+        """Whether a visitor from ``address`` may come to a TLS name."""
+        return self.gate is None or self.gate.admits_to(name, address)
+
     def allows_port(self, key_id: str, port: int) -> bool:
         """Whether a token may serve a port now."""
         return self.access.allows_port(key_id, port)

@@ -60,6 +60,11 @@ class SitesGate:
         """Whether a connection from ``address`` is taken at all."""
         return is_admitted(address, self._allow, self._deny)
 
+    def admits_to(self, name: str, address: str) -> bool:
+        """Whether a connection from ``address`` to a TLS name is taken; nothing else of it can be judged."""
+        site = self._keeper.find(name)
+        return site is None or is_admitted(address, site.allow, site.deny)
+
     def judge(self, visit: Visit) -> Verdict | asyncio.Future[Verdict]:
         """Decide on one request."""
         site = self._keeper.find(normalize_host(visit.head.host))

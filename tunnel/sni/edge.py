@@ -33,6 +33,9 @@ class SniEdge(TcpEdge, Protocol):
     def allows_name(self, key_id: str, name: str) -> bool:
         """Whether a token may serve a name now."""
 
+    def admits_to(self, name: str, address: str) -> bool:
+        """Whether a visitor from ``address`` may come to a TLS name."""
+
 
 class SniTable(Generic[H]):
     """Names and who serves them over TLS, on one port that always listens.
@@ -81,11 +84,17 @@ class SniTable(Generic[H]):
         """Return where visitors find a name."""
         return f"https://{name}" if self.port == 443 else f"https://{name}:{self.port}"
 
-    def find(self, name: str) -> tuple[Session, int] | Alert:
-        """Return the session that serves a name and the name's index there, or why there is none."""
+    def find(self, name: str, address: str) -> tuple[Session, int] | Alert:
+        """Return the session that serves a name and the name's index there, or why there is none.
+
+        Args:
+            address: the visitor's.
+        """
         route = self.routes.find(name)
         if route is None or not self._edge.allows_name(route.holder.key_id, name):
             return Alert.UNRECOGNIZED_NAME
+        if not self._edge.admits_to(name, address):
+            return Alert.ACCESS_DENIED
         if route.group is not None:
             chosen = route.group.choose(self._why_not_now, lambda holder: holder.session.stream_count)
             return Alert.INTERNAL_ERROR if isinstance(chosen, str) else (chosen.holder.session, chosen.index)
@@ -145,7 +154,7 @@ class SniVisitor(TcpVisitor):
             self.abort()
 
     def _route(self, hello: ClientHelloReader) -> None:
-        found = self._lookup(hello.name or "")
+        found = self._lookup(hello.name or "", self.visitor_ip)
         if isinstance(found, Alert):
             self._refuse(found)
             return

@@ -28,6 +28,7 @@ _HOST_NAME = 0
 class Alert(IntEnum):
     """Why a connection is refused (RFC 8446, section 6; RFC 6066, section 9)."""
 
+    ACCESS_DENIED = 49  # the name is not for this visitor
     DECODE_ERROR = 50
     INTERNAL_ERROR = 80  # the name is known, but nobody takes the connection now
     UNRECOGNIZED_NAME = 112  # nobody has the name, or there is none

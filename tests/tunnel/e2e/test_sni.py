@@ -20,6 +20,7 @@ from support.wire import Broken, Wire, eventually
 OTHER_TOKEN = "otro-token-de-prueba-90210-abcdef"
 UNRECOGNIZED_NAME = bytes.fromhex("15030300020270")
 INTERNAL_ERROR = bytes.fromhex("15030300020250")
+ACCESS_DENIED = bytes.fromhex("15030300020231")
 DECODE_ERROR = bytes.fromhex("15030300020232")
 
 
@@ -277,6 +278,18 @@ def test_a_client_that_stops_takes_no_new_connections_and_finishes_its_own(
         tls.sendall(b"todavia")
         assert tls.recv(100) == b"ana.example: todavia"
     assert client.wait() == 0
+
+
+def test_a_name_s_list_of_addresses_counts_here_too(start: Starter, serve: Serve, tmp_path: Path) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.touch(mode=0o600)
+    sites.write_text('[site."ana.example"]\ndeny = ["127.0.0.9"]\n')
+    server, ana = start.server("--sni-port=0", f"--sites-file={sites}"), serve("ana.example")
+    start.connected_client(server, options=(f"--sni=ana.example=127.0.0.1:{ana.port}",))
+    for source, kind in (("127.0.0.9", ACCESS_DENIED), ("127.0.0.8", b"\x16")):
+        with Wire.to(sni_port(server), "127.0.0.1", 0, source) as wire:
+            wire.send(hello("ana.example"))
+            assert wire.read_some()[: len(kind)] == kind
 
 
 # ── whose ────────────────────────────────────────────────────────────────────────────────────────
