@@ -8,6 +8,7 @@ Map
     ``client``       the agent beside the private service: wiring and lifecycle
     ``exitnodes``    where exit nodes are made and removed: this machine, a virtual one, clouds
     ``fileserver``   a folder over HTTP, a service to share
+    ``inspector``    what passes through a client, in a browser on its machine
     ``proxy``        agent: out through a corporate proxy
     ``service``      the program under systemd: its unit, and what systemd is told
     ``sni``          TLS services told apart by their name, decrypted only at home

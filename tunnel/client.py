@@ -25,6 +25,7 @@ from tunnel.protocol.stream import Stream, StreamSink
 from tunnel.proxy.connect import ProxyDenied, ProxyFailed
 from tunnel.transport.agent import AgentExchanges
 from tunnel.transport.link import AgentLink
+from tunnel.transport.observing import ClientObserver
 from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
 from tunnel.transport.upstream import UpstreamPool
 
@@ -68,6 +69,7 @@ class TunnelClient:
 
     Args:
         memory: what the windows of its streams come out of; agents of one process share it.
+        observer: sees what passes; None for nobody, which costs nothing.
 
     Raises:
         ConfigError: the CA file cannot be used.
@@ -78,6 +80,7 @@ class TunnelClient:
         config: ClientConfig,
         on_event: OnEvent = lambda event: None,
         memory: MemoryBudget | None = None,
+        observer: ClientObserver | None = None,
     ) -> None:
         self.config = config
         self.on_event = on_event
@@ -96,6 +99,7 @@ class TunnelClient:
                 config.tcp, config.sni, config.proxy_protocol, config.upstream_timeout_s
             )
         self.memory = memory
+        self._observer = observer
         shown = None if config.identity is None else ShownCertificate(config.identity)
         self.dialler = Dialler(config.address, config.trust, config.token, config.proxy, shown)
 
@@ -103,7 +107,8 @@ class TunnelClient:
         """Keep a link to the exit node until it refuses us (see ``refusal``) or ``stop`` is called."""
         loop = asyncio.get_running_loop()
         pools = [UpstreamPool(upstream, loop) for upstream in self.config.upstreams]
-        self._exchanges = AgentExchanges(pools, self.config.upstream_timeout_s, loop)
+        new_exchange = None if self._observer is None else self._observer.new_exchange
+        self._exchanges = AgentExchanges(pools, self.config.upstream_timeout_s, loop, new_exchange)
         if self.config.health is not None:
             from tunnel.health.checks import HealthChecks
 
@@ -188,6 +193,9 @@ class TunnelClient:
         )
         now = asyncio.get_running_loop().time()
         handshake = AgentHandshake(token, hello, claim)
+        if self._observer is not None:
+            url = self.config.address.url
+            return self._observer.new_session(url, handshake, attempt, link.schedule_flush, now, memory)
         return Session(handshake, attempt, link.schedule_flush, now, memory=memory)
 
     def tell_health(self, session: Session) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "Disconnected",
     "Event",
     "HealthChanged",
+    "InspectorReady",
     "Listening",
     "OnEvent",
     "Refused",
@@ -199,6 +200,14 @@ class Refused(Event):
     name: ClassVar[str] = "refused"
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class InspectorReady(Event):
+    """Client: the inspector's page can be opened."""
+
+    name: ClassVar[str] = "inspector"
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

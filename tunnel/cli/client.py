@@ -9,8 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tunnel.cli import balance, sni
-from tunnel.cli.common import EventPrinter, Subparsers, add_shared_options, positive_seconds, read_token
+from tunnel.cli import balance, inspector, sni
+from tunnel.cli.common import (
+    EventPrinter,
+    Subparsers,
+    add_shared_options,
+    fail,
+    positive_seconds,
+    read_token,
+)
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.identity import IDENTITY_OPTIONS, add_identity_options, read_identity
 from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
@@ -32,6 +39,7 @@ from tunnel.protocol.messages import Claim
 from tunnel.service.notify import Notifier
 from tunnel.transport.loop import StopSignals
 from tunnel.transport.loop import run as run_in_loop
+from tunnel.transport.observing import ClientObserver
 from tunnel.trust import SYSTEM_TRUST, CaFile
 from tunnel.upstream_options import parse_tcp_upstreams, parse_tls_upstreams, with_header_rules
 
@@ -103,6 +111,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     sni.add_client_options(parser)
     balance.add_options(parser)
+    inspector.add_options(parser)
     add_shared_options(parser)
     add_config_option(parser)
     add_generate_option(parser)
@@ -144,6 +153,7 @@ def run(options: argparse.Namespace) -> int:
     """Keep the tunnel up until a signal says stop or the exit node says no."""
     connections = read_connections(options)
     configs = [_config(options, connection) for connection in connections]
+    inspected = inspector.read_options(options)
     if options.inseguro and all(config.address.is_tls for config in configs):
         raise ConfigError(f"--inseguro no hace nada con «{configs[0].address.url}», que va cifrada. Quítelo.")
     for address in (config.address for config in configs):
@@ -155,7 +165,11 @@ def run(options: argparse.Namespace) -> int:
             )
     tune_process()
     memory = MemoryBudget(options.memory_limit) if options.memory_limit else None
-    return run_in_loop(_connect(configs, options.json, memory))
+    try:
+        with inspector.inspecting(inspected, as_json=options.json) as observer:
+            return run_in_loop(_connect(configs, options.json, memory, observer))
+    except inspector.CannotInspect as error:
+        return fail("client", str(error))
 
 
 def _config(options: argparse.Namespace, connection: Connection) -> ClientConfig:
@@ -215,7 +229,12 @@ def _read_from_options(options: argparse.Namespace) -> Connection:
     return Connection(address, None if identity else read_token(options), trust, identity=identity)
 
 
-async def _connect(configs: Sequence[ClientConfig], as_json: bool, memory: MemoryBudget | None) -> int:
+async def _connect(
+    configs: Sequence[ClientConfig],
+    as_json: bool,
+    memory: MemoryBudget | None,
+    observer: ClientObserver | None,
+) -> int:
     """Keep a link to each exit node; end when all of them have refused, or when asked to."""
     stop = StopSignals()
     are_several = len(configs) > 1
@@ -230,7 +249,7 @@ async def _connect(configs: Sequence[ClientConfig], as_json: bool, memory: Memor
     ]
     notifier = Notifier.of_process()
     clients = [
-        TunnelClient(config, notifier.beside(printer), memory)
+        TunnelClient(config, notifier.beside(printer), memory, observer)
         for config, printer in zip(configs, printers, strict=True)
     ]
     with stop.installed(), notifier.watched():

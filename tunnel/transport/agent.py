@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from tunnel.http.body import LAST_CHUNK, encode_chunk
 from tunnel.http.errors import BadMessage
@@ -26,14 +27,23 @@ _TICK_S = 0.25
 
 
 class AgentExchanges:
-    """The exchanges of one agent: what they share, and the clock that ends those that wait too long."""
+    """The exchanges of one agent: what they share, and the clock that ends those that wait too long.
+
+    Args:
+        new_exchange: makes each of them; None for a plain one.
+    """
 
     def __init__(
-        self, pools: list[UpstreamPool], upstream_timeout_s: float, loop: asyncio.AbstractEventLoop
+        self,
+        pools: list[UpstreamPool],
+        upstream_timeout_s: float,
+        loop: asyncio.AbstractEventLoop,
+        new_exchange: NewExchange | None = None,
     ) -> None:
         self.loop = loop
         self.upstream_timeout_s = upstream_timeout_s
         self._pools = pools
+        self._new_exchange = new_exchange or AgentExchange
         self._running: set[AgentExchange] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._timer = loop.call_later(_TICK_S, self._tick)
@@ -43,7 +53,7 @@ class AgentExchanges:
 
     def open(self, stream: Stream, payload: bytes) -> AgentExchange:
         """Answer a stream that the exit node opened."""
-        exchange = AgentExchange(self, stream)
+        exchange = self._new_exchange(self, stream)
         self._running.add(exchange)
         try:
             head = decode_open(payload)
@@ -118,17 +128,8 @@ class AgentExchange:
 
     def start(self, head: OpenHead, pool: UpstreamPool) -> None:
         """Send the request's head to the service, over a connection kept or new."""
-        self._method, self._left = head.method, head.length
-        framing = b""
-        if head.length >= 0:
-            framing = b"Content-Length: %d\r\n" % head.length
-        elif head.length == UNKNOWN_LENGTH:
-            framing = b"Transfer-Encoding: chunked\r\n"
-        elif head.method in _METHODS_WITH_CONTENT:
-            framing = b"Content-Length: 0\r\n"
-        self._rules = pool.upstream.rules
-        lines = head.lines if self._rules is None else self._rules.of_request(head.lines)
-        data = lines.replace(b"\r\n", b" HTTP/1.1\r\n", 1) + framing + b"\r\n"
+        self._method, self._left, self._rules = head.method, head.length, pool.upstream.rules
+        data = self.upstream_head(head)
         self._set_deadline()
         connection = pool.take()
         if connection is None:
@@ -138,6 +139,18 @@ class AgentExchange:
             self._connection = connection
             connection.begin(self, head.method)
             connection.write(data)
+
+    def upstream_head(self, head: OpenHead) -> bytes:
+        """Return the request's head as the service gets it."""
+        framing = b""
+        if head.length >= 0:
+            framing = b"Content-Length: %d\r\n" % head.length
+        elif head.length == UNKNOWN_LENGTH:
+            framing = b"Transfer-Encoding: chunked\r\n"
+        elif head.method in _METHODS_WITH_CONTENT:
+            framing = b"Content-Length: 0\r\n"
+        lines = head.lines if self._rules is None else self._rules.of_request(head.lines)
+        return lines.replace(b"\r\n", b" HTTP/1.1\r\n", 1) + framing + b"\r\n"
 
     def connected(self, connection: UpstreamConnection) -> None:
         """The new connection is up: send what has come meanwhile."""
@@ -286,3 +299,6 @@ class AgentExchange:
         if connection is not None:
             connection.close()
         self._owner.done(self)
+
+
+NewExchange = Callable[[AgentExchanges, Stream], AgentExchange]
