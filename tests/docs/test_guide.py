@@ -37,6 +37,7 @@ DOCUMENTS = [
     "docs/cabeceras.md",
     "docs/archivos.md",
     "docs/servicios.md",
+    "docs/inspector.md",
     "docs/configuracion.md",
     "docs/proxy.md",
     "docs/balanceo.md",

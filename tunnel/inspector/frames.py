@@ -20,8 +20,8 @@ __all__ = ["FrameEntry", "FrameLog", "LinkBook", "LinkEntry", "StreamEntry"]
 
 _MAX_LINKS = 20
 _MAX_STREAMS = 300  # of one link, those that are over
+_MAX_PINGS = 8
 
-_PING = Struct("!Q")
 _CREDIT = Struct("!I")
 _CODE = Struct("!H")
 _HEALTH = Struct("!HB")
@@ -167,6 +167,7 @@ class LinkBook:
         self.entry = entry
         self.streams: OrderedDict[int, StreamEntry] = OrderedDict()
         self.exchanges: dict[int, Exchange] = {}  # those under way, by stream
+        self._pings: dict[bytes, float] = {}  # those without an answer, and when they left
 
     def frame(
         self,
@@ -175,13 +176,11 @@ class LinkBook:
         stream_id: int,
         payload: bytes | memoryview,
         stream: Stream | None,
-        now: float,
     ) -> None:
         """Note a frame that passes.
 
         Args:
             stream: as it is before a frame that arrives, and after one that leaves; None where it is over.
-            now: the session's clock.
         """
         size = len(payload)
         with self._log.news.lock:
@@ -195,7 +194,7 @@ class LinkBook:
             left = window = None
             if stream_id != CONTROL_STREAM:
                 left, window = self._count(is_outgoing, kind, stream_id, payload, stream)
-            detail = _detail(is_outgoing, kind, payload, now)
+            detail = _detail(kind, payload) or self._time_ping(is_outgoing, kind, payload)
             self._log.append(entry.number, is_outgoing, kind, stream_id, size, left, window, detail)
 
     def opened(self, stream: Stream, exchange: Exchange) -> None:
@@ -204,12 +203,22 @@ class LinkBook:
         if (entry := self.streams.get(stream.id)) is not None:
             entry.exchange = exchange.number
 
-    def measured(self, least_s: float, last_s: float) -> None:
-        """Note the round trip."""
-        if last_s != self.entry.last_round_trip_s or least_s != self.entry.round_trip_s:
-            with self._log.news.lock:
-                self.entry.round_trip_s, self.entry.last_round_trip_s = least_s, last_s
-                self._log.news.count()
+    def _time_ping(self, is_outgoing: bool, kind: int, payload: bytes | memoryview) -> str:
+        """Measure the round trip; the session's own clock may tell whole milliseconds only."""
+        if kind == FrameType.PING and is_outgoing:
+            self._pings[bytes(payload)] = time.perf_counter()
+            if len(self._pings) > _MAX_PINGS:
+                del self._pings[next(iter(self._pings))]
+        elif kind == FrameType.PONG and not is_outgoing:
+            sent_s = self._pings.pop(bytes(payload), None)
+            if sent_s is not None:
+                entry = self.entry
+                entry.last_round_trip_s = time.perf_counter() - sent_s
+                entry.round_trip_s = min(
+                    entry.round_trip_s or entry.last_round_trip_s, entry.last_round_trip_s
+                )
+                return f"{entry.last_round_trip_s * 1000:.1f} ms".replace(".", ",")
+        return ""
 
     def closed(self, reason: str) -> None:
         """Note that the link is over."""
@@ -270,8 +279,8 @@ class LinkBook:
         return None, None
 
 
-def _detail(is_outgoing: bool, kind: int, payload: bytes | memoryview, now: float) -> str:
-    """Return what a frame says beside its content: credit, a code, a round trip."""
+def _detail(kind: int, payload: bytes | memoryview) -> str:
+    """Return what a frame says beside its content: credit, a code."""
     size = len(payload)
     if kind == FrameType.CREDIT and size == _CREDIT.size:
         return f"+{_CREDIT.unpack(payload)[0]} B"
@@ -281,8 +290,6 @@ def _detail(is_outgoing: bool, kind: int, payload: bytes | memoryview, now: floa
         index, is_up = _HEALTH.unpack_from(payload)
         words = "listo" if is_up else f"no está listo: {_printable(payload[_HEALTH.size :])}"
         return f"nombre {index + 1}: {words}"
-    if kind == FrameType.PONG and not is_outgoing and size == _PING.size:
-        return f"{max(now - _PING.unpack(payload)[0] / 1e6, 0) * 1000:.1f} ms".replace(".", ",")
     return ""
 
 

@@ -199,29 +199,17 @@ class ObservedSession(Session):
     ) -> None:
         self.book = book
         self._store = store
-        self._now = now
         super().__init__(handshake, handler, on_output, now, memory=memory)  # emits the first frame
         self._decoder = _ObservedDecoder(self._note_arrival)
 
-    def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes of the link, and note the round trip that they may have told."""
-        self._now = now
-        super().receive_data(data, now)
-        self.book.measured(self.round_trip_s, self.last_round_trip_s)
-
-    def tick(self, now: float) -> float:
-        """Do what the time asks for."""
-        self._now = now
-        return super().tick(now)
-
     def _emit(self, kind: int, stream_id: int, payload: bytes | memoryview) -> None:
         super()._emit(kind, stream_id, payload)
-        self.book.frame(True, kind, stream_id, payload, self._stream(stream_id), self._now)
+        self.book.frame(True, kind, stream_id, payload, self._stream(stream_id))
         if kind == FrameType.HEAD or kind == FrameType.END or kind == FrameType.RESET:
             self._note_answer(kind, stream_id, payload)
 
     def _note_arrival(self, kind: int, stream_id: int, payload: bytes) -> None:
-        self.book.frame(False, kind, stream_id, payload, self._stream(stream_id), self._now)
+        self.book.frame(False, kind, stream_id, payload, self._stream(stream_id))
 
     def _note_answer(self, kind: int, stream_id: int, payload: bytes | memoryview) -> None:
         """Tell an exchange what of its answer went over the link."""

@@ -58,6 +58,12 @@ def test_the_round_trip_is_told(inspect, start) -> None:
         return any(f["kind"] == "PONG" and f["detail"].endswith(" ms") for f in frames)
 
     eventually(pong_came, "a PONG came")
+    (link,) = inspected.get("/api/frames")["links"]
+    assert 0 < link["round_trip_s"] <= link["last_round_trip_s"] < 10
+    inspected.visit()
+    phases = inspected.detail(1)["phases"]
+    estimates = [phase["name"] for phase in phases if phase["is_estimate"]]
+    assert (estimates, phases[0]["end_s"]) == (["Enlace, ida", "Enlace, vuelta"], 0.0)
 
 
 def test_a_link_that_was_lost_stays_told_beside_the_next(start) -> None:

@@ -110,8 +110,8 @@ def test_frames_and_streams_that_are_over_are_bounded() -> None:
     book = log.new_link("ws://127.0.0.1:8123")
     for number in range(1, 2000):
         for kind in (FrameType.OPEN, FrameType.END):
-            book.frame(False, kind, number, b"\x01" if kind is FrameType.OPEN else b"", None, 0.0)
-        book.frame(True, FrameType.END, number, b"", None, 0.0)
+            book.frame(False, kind, number, b"\x01" if kind is FrameType.OPEN else b"", None)
+        book.frame(True, FrameType.END, number, b"", None)
     assert len(log.frames(0, 10_000)) == 50
     ((link, streams),) = log.links()
     assert link.frames_in == 2 * 1999

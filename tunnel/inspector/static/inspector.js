@@ -389,7 +389,7 @@ function timesOf({ phases, summary, is_connection_reused: isReused, round_trip_s
     remarks.push(
       "Desde esta máquina se ve lo que pasa entre el enlace y el servicio. El tramo del visitante al nodo de salida no " +
         "se ve; el del enlace se estima con la mitad de la ida y la vuelta de un PING" +
-        (roundTrip ? `, ${seconds(roundTrip)}.` : ", que aquí es menos de lo que el reloj distingue."),
+        (roundTrip ? `, ${seconds(roundTrip)}.` : ", que todavía no se había medido."),
     );
   } else {
     remarks.push("Es una repetición: salió de este cliente y no pasó por el enlace.");
