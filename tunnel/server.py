@@ -219,11 +219,13 @@ class TunnelServer:
             visitor.abort()
         for link in links:
             link.abort()
+        if self.gate is not None:
+            self.gate.close()
 
     def _listen_no_more(self) -> None:
         for listener in self._listeners:
             listener.close()
-        for table in (self.ports, self.sni, self.gate):
+        for table in (self.ports, self.sni):
             if table is not None:
                 table.close()
 

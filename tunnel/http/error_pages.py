@@ -39,6 +39,11 @@ FAULTS = _by_code(
     Fault("bad-request", 400, 0, "La petición no es HTTP/1.1 válido o es ambigua",
           "El nodo de salida no la deja pasar. Revise la petición que envía su programa: en una URL, por "
           "ejemplo, los espacios y las tildes van codificados («%20», «%C3%A1»)."),
+    Fault("credentials-required", 401, 1, "Este sitio pide usuario y contraseña, o un token",
+          "Los da quien comparte el sitio. Un navegador los pregunta; con curl: --user, o el campo "
+          "Authorization."),
+    Fault("credentials-refused", 401, 1, "El usuario, la contraseña o el token no son de este sitio",
+          "Revise lo que escribió, o pídaselos a quien comparte el sitio."),
     Fault("not-allowed", 403, 1, "Desde su dirección no se puede visitar este sitio",
           "Quien administra el nodo de salida decide desde qué direcciones se llega. Pídale que agregue la "
           "suya."),
@@ -59,6 +64,8 @@ FAULTS = _by_code(
     Fault("too-many-requests", 429, 1, "Llegan demasiadas peticiones desde su dirección",
           "Este sitio admite menos por segundo. Espere lo que dice Retry-After y repita la petición.",
           retry_after_s=1),
+    Fault("too-many-logins", 429, 1, "Hay demasiados intentos de entrar desde su dirección",
+          "Espere lo que dice Retry-After y escriba la contraseña con cuidado.", retry_after_s=1),
     Fault("headers-too-large", 431, 1, "Los campos de cabecera son demasiado grandes",
           "Borre las cookies de este sitio o envíe menos campos."),
     Fault("unknown-method", 501, 1, "El nodo de salida no conoce ese método",

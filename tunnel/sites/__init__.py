@@ -4,6 +4,9 @@ Map
     ``file``       the sites file (TOML), read and checked
     ``site``       one name's policy, and the table that finds it
     ``networks``   sets of addresses
+    ``passwords``  what is kept of a password
+    ``credentials``  users and tokens, from files
+    ``doorkeeper`` asks visitors for them
     ``keeper``     the sites in force, and their files watched for changes
     ``gate``       judges each visitor's request: what ``transport.gate`` asks for
 

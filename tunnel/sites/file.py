@@ -7,6 +7,9 @@
     deny = ["192.0.2.66"]        # and from where not
     rate = "10/s"                # requests of one source; also "100/min", "1000/h"
     burst = 30                   # that many of them at once
+    basic = "ana.usuarios"       # users and passwords, in a file beside this one
+    bearer = "ana.tokens"        # tokens, in another; with both, either is enough
+    realm = "Notas de Ana"       # what a browser shows where it asks for a password
 
     [site."*.curso.example"]     # every name under it
 
@@ -19,15 +22,16 @@ was probably meant: a misspelt ``allow`` that is silently ignored would be an op
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from tunnel.access.patterns import parse_pattern
 from tunnel.config import ConfigError, parse_network
 from tunnel.os_errors import describe_os_error
+from tunnel.sites.credentials import load_bearer_tokens, load_users
 from tunnel.sites.networks import NetworkSet
 from tunnel.sites.site import Site, parse_rate
 from tunnel.toml_text import parse_toml, refuse_unknown_keys
@@ -38,7 +42,8 @@ MAX_SITES = 10_000
 
 _MAX_BYTES = 8 * 1024 * 1024
 
-_KEYS = ("allow", "deny", "rate", "burst")
+_KEYS = ("allow", "deny", "rate", "burst", "basic", "bearer", "realm")
+_REALM = re.compile(r"[ !#-\[\]-~]{1,100}")  # what a quoted string holds as it is (RFC 9110, section 5.6.4)
 
 
 def load_sites(path: Path) -> tuple[Site, ...]:
@@ -88,18 +93,39 @@ def _parse_site(name: str, table: dict[str, object], path: Path) -> Site:
             f"«{name}», en {path}, no es el nombre de un sitio: es un nombre de dominio, sin tildes ni "
             "puerto (ana.example), todos los que terminan en él (*.ana.example) o todos los demás (*)."
         ) from None
-    return _told(where, lambda: _build(pattern, table))
+    return _told(where, lambda: _build(pattern, table, path.parent))
 
 
-def _build(pattern: str, table: dict[str, object]) -> Site:
+def _build(pattern: str, table: dict[str, object], folder: Path) -> Site:
     if "burst" in table and "rate" not in table:
         raise ConfigError('burst va con rate, que dice cuántas peticiones se admiten: rate = "10/s".')
+    realm = table.get("realm", "")
+    if "realm" in table and (
+        "basic" not in table or not isinstance(realm, str) or not _REALM.fullmatch(realm)
+    ):
+        raise ConfigError(
+            "realm va con basic: es lo que muestra el navegador al pedir la contraseña, en letras sin "
+            'tildes y sin comillas: realm = "Notas de Ana".'
+        )
+    users, tokens = (_secret_file(key, table.get(key), folder) for key in ("basic", "bearer"))
     return Site(
         pattern,
+        basic=None if users is None else load_users(users),
+        bearer=None if tokens is None else load_bearer_tokens(tokens),
+        realm=str(realm),
+        files=tuple(file for file in (users, tokens) if file is not None),
         allow=_networks("allow", table.get("allow")),
         deny=_networks("deny", table.get("deny")),
         rate=parse_rate(table["rate"], table.get("burst")) if "rate" in table else None,
     )
+
+
+def _secret_file(key: str, value: object, folder: Path) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f'{key} es el nombre de un archivo, junto al de los sitios: {key} = "ana.{key}".')
+    return folder / value
 
 
 def _networks(key: str, value: object) -> NetworkSet:
@@ -110,11 +136,7 @@ def _networks(key: str, value: object) -> NetworkSet:
     if key == "allow" and not value:
         # Taken for "from anywhere" by one reader and for "from nowhere" by the next.
         raise ConfigError("allow está vacía: quítela para admitir a todos, o ponga de dónde se admite.")
-    return NetworkSet(_network(item) for item in value)
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    return parse_network(text)
+    return NetworkSet(parse_network(item) for item in value)
 
 
 def _told(where: str, build: Callable[[], Site]) -> Site:

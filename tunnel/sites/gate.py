@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from tunnel.events import OnEvent, SitesReloaded
-from tunnel.http.error_pages import FAULTS, Fault, error_answer
-from tunnel.http.fields import find_field
+from tunnel.http.error_pages import FAULTS
 from tunnel.http.forwarded import Networks
-from tunnel.http.own_answer import OwnAnswer
 from tunnel.routing import normalize_host
+from tunnel.sites.doorkeeper import Doorkeeper, refusal, too_many
 from tunnel.sites.keeper import SitesKeeper
 from tunnel.sites.networks import NetworkSet, is_admitted
 from tunnel.sites.site import Rate, Site
@@ -22,8 +18,6 @@ from tunnel.sources import SourceRate, source_of
 from tunnel.transport.gate import Verdict, Visit
 
 __all__ = ["SitesGate"]
-
-_log = logging.getLogger(__name__)
 
 
 class SitesGate:
@@ -50,6 +44,7 @@ class SitesGate:
         self._allow, self._deny = NetworkSet(allow), NetworkSet(deny)
         self._on_event = on_event
         self._keeper = SitesKeeper(sites_file, clock)
+        self._doorkeeper = Doorkeeper()
         self._rates: dict[str, tuple[Rate, SourceRate]] = {}  # of the sites that were visited
 
     def find(self, name: str) -> Site | None:
@@ -70,16 +65,16 @@ class SitesGate:
         site = self._keeper.find(normalize_host(visit.head.host))
         # Whoever came through a trusted proxy is known only now.
         if not self.admits(visit.visitor_ip):
-            return _refusal(visit, FAULTS["not-allowed"])
+            return refusal(visit, FAULTS["not-allowed"])
         if site is None:
             return None
         if not is_admitted(visit.visitor_ip, site.allow, site.deny):
-            return _refusal(visit, FAULTS["not-allowed"])
+            return refusal(visit, FAULTS["not-allowed"])
         if site.rate is not None:
             wait_s = self._wait_s(site, site.rate, visit)
             if wait_s > 0:
-                return _too_many(visit, wait_s)
-        return None
+                return too_many(visit, FAULTS["too-many-requests"], wait_s)
+        return self._doorkeeper.judge(site, visit) if site.asks_who_comes else None
 
     def poll(self, *, is_urgent: bool = False) -> None:
         """Look whether the sites file has changed; to be called a few times a second."""
@@ -87,6 +82,7 @@ class SitesGate:
         if event is None:
             return
         if isinstance(event, SitesReloaded):
+            self._doorkeeper.forget()
             sites = self._keeper.table.by_pattern()
             for pattern in [*event.removed, *event.changed]:
                 known, site = self._rates.get(pattern), sites.get(pattern)
@@ -96,6 +92,7 @@ class SitesGate:
 
     def close(self) -> None:
         """Nobody will be judged any more."""
+        self._doorkeeper.close()
 
     def _wait_s(self, site: Site, rate: Rate, visit: Visit) -> float:
         known = self._rates.get(site.pattern)
@@ -103,12 +100,3 @@ class SitesGate:
             known = self._rates[site.pattern] = rate, SourceRate(rate.per_s, rate.burst)
         source, now = source_of(visit.visitor_ip), asyncio.get_running_loop().time()
         return 0.0 if known[1].take(source, now) else known[1].wait_s(source, now)
-
-
-def _refusal(visit: Visit, fault: Fault, *more: tuple[str, str]) -> OwnAnswer:
-    _log.info("%s from %s: %s", normalize_host(visit.head.host), visit.visitor_ip or "unknown", fault.code)
-    return error_answer(fault, find_field(visit.head.fields, b"accept"), more)
-
-
-def _too_many(visit: Visit, wait_s: float) -> OwnAnswer:
-    return _refusal(visit, replace(FAULTS["too-many-requests"], retry_after_s=max(1, math.ceil(wait_s))))

@@ -63,7 +63,9 @@ class SitesKeeper:
         return event if is_new or was_rejected else None
 
     def _load(self, path: Path) -> SiteTable:
-        return SiteTable(load_sites(path))
+        sites = load_sites(path)
+        self._watch.watch((path, *(file for site in sites for file in site.files)))
+        return SiteTable(sites)
 
 
 def _difference(former: SiteTable, table: SiteTable) -> SitesReloaded:

@@ -6,9 +6,11 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tunnel.access.patterns import patterns_for
 from tunnel.config import CATCH_ALL, ConfigError
+from tunnel.sites.credentials import BearerTokens, Users
 from tunnel.sites.networks import NetworkSet
 
 __all__ = ["Rate", "Site", "SiteTable", "parse_rate"]
@@ -33,6 +35,15 @@ class Site:
     allow: NetworkSet = field(default_factory=lambda: NetworkSet(()))  # none: from anywhere
     deny: NetworkSet = field(default_factory=lambda: NetworkSet(()))
     rate: Rate | None = None
+    basic: Users | None = None
+    bearer: BearerTokens | None = None
+    realm: str = ""  # what a browser shows where it asks for a password; the pattern where it is empty
+    files: tuple[Path, ...] = field(default=(), compare=False)  # where some of this was read
+
+    @property
+    def asks_who_comes(self) -> bool:
+        """Whether a visitor must say who it is."""
+        return self.basic is not None or self.bearer is not None
 
 
 class SiteTable:

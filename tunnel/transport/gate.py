@@ -45,6 +45,6 @@ class Gate(Protocol):
     def judge(self, visit: Visit) -> Verdict | asyncio.Future[Verdict]:
         """Decide on one request, at once or later.
 
-        A future must be done within a time that a visitor would wait, and has a verdict: no exception, and
-        it is not cancelled.
+        A future must be done within a time that a visitor would wait; one that fails or is cancelled ends
+        the visitor's connection.
         """

@@ -469,14 +469,17 @@ class VisitorConnection(asyncio.Protocol):
             self._obey(visit, verdict)
 
     def _judged(self, visit: Visit, state: _State, done: asyncio.Future[Verdict]) -> None:
-        verdict = done.result()
         if self._transport is None or self._transport.is_closing():
             return  # the visitor did not wait
+        if done.cancelled() or done.exception() is not None:  # a fault of the gate's opens nothing
+            _log.error("%s: no verdict", self.name, exc_info=None if done.cancelled() else done.exception())
+            self.abort()
+            return
         self._state = state
         self.resume_reading()
         if state is _State.CONTENT and not visit.head.expects_continue:
             self.deadline = self.now() + self._edge.limits.body_timeout_s
-        self._obey(visit, verdict)
+        self._obey(visit, done.result())
         if self._buffer:
             self._advance()
 

@@ -24,6 +24,8 @@ from tunnel.http.lines import Fields
 # Written out once more, and not taken from the code: programs rely on these.
 STATUSES = {
     "bad-request": 400,
+    "credentials-required": 401,
+    "credentials-refused": 401,
     "not-allowed": 403,
     "unknown-host": 404,
     "reserved-path": 404,
@@ -33,6 +35,7 @@ STATUSES = {
     "expectation": 417,
     "too-many-connections": 429,
     "too-many-requests": 429,
+    "too-many-logins": 429,
     "headers-too-large": 431,
     "unknown-method": 501,
     "transfer-coding": 501,
