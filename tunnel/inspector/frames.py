@@ -10,11 +10,11 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
 from struct import Struct
 
+from tunnel.http.wire import KIND_HTTP
 from tunnel.inspector.exchanges import Exchange
 from tunnel.inspector.news import News
 from tunnel.protocol.frames import CONTROL_STREAM, HEADER_BYTES, FrameType
 from tunnel.protocol.stream import Stream
-from tunnel.tcp.wire import KIND_TCP
 
 __all__ = ["FrameEntry", "FrameLog", "LinkBook", "LinkEntry", "StreamEntry"]
 
@@ -48,7 +48,7 @@ class StreamEntry:
     """A stream, as its frames tell of it."""
 
     stream_id: int
-    is_tcp: bool
+    is_tcp: bool  # bytes of a port or of a TLS service, not HTTP
     exchange: int  # its number; 0 where there is none
     opened_at: float
     frames: int = 0
@@ -245,7 +245,7 @@ class LinkBook:
     ) -> tuple[int | None, int | None]:
         """Keep the book of one stream; return what its frame leaves to be sent, and our window."""
         if kind == FrameType.OPEN:
-            is_tcp = payload[:1] == bytes((KIND_TCP,))
+            is_tcp = payload[:1] != bytes((KIND_HTTP,))
             self.streams[stream_id] = StreamEntry(stream_id, is_tcp, 0, time.time())
             if len(self.streams) > 2 * _MAX_STREAMS:
                 self.forget_closed(_MAX_STREAMS)

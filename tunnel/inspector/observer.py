@@ -128,7 +128,7 @@ class ObservedExchange(AgentExchange):
             if head.status >= 200 or head.status == 101:
                 self.seen.response = head
                 self.seen.moments.first_byte = self._now()
-                self._store.changed(self.seen, sum(len(name) + len(value) for name, value in head.fields))
+                self._store.changed(self.seen, len(head.fields))
             else:
                 self.seen.interims.append(head.status)
                 self._store.changed(self.seen)

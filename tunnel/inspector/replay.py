@@ -215,4 +215,15 @@ def _parse_fields(text: str) -> bytes:
 
 
 def _request_head(method: bytes, length: int, target: bytes) -> RequestHead:
-    return RequestHead(method, target, True, [], b"", length, True, b"", False, ())
+    return RequestHead(
+        method,
+        target,
+        is_http_11=True,
+        fields=b"",
+        passed=b"",
+        host=b"",
+        length=length,
+        keep_alive=True,
+        upgrade=b"",
+        expects_continue=False,
+    )

@@ -306,7 +306,8 @@ def _response_hops(exchange: Exchange, response: ResponseHead, mask: Mask) -> li
     line = f"{response.status} {reason_phrase(response.status).decode('latin-1')}"
     _, length = _HEAD.unpack_from(exchange.response_payload)
     returned = split_fields(exchange.response_payload[_HEAD.size :])
-    nominated = frozenset(option.decode("latin-1").lower() for option in response.connection_options)
+    options = ",".join(value for name, value in answered if name.lower() == "connection")
+    nominated = frozenset(option.strip().lower() for option in options.split(","))
     changes = _masked(difference(answered, returned, why_response(nominated)), mask)
     where = "fue por el enlace, en una trama HEAD" if exchange.link else "habría ido por el enlace"
     note = f"La respuesta del servicio y lo que de ella {where} ({length_words(length)})."
@@ -361,9 +362,7 @@ def _split_head(head: bytes) -> tuple[str, list[Field]]:
 
 
 def _response_fields(response: ResponseHead | None) -> list[Field]:
-    if response is None:
-        return []
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.fields]
+    return [] if response is None else split_fields(response.fields)
 
 
 def _field(fields: list[Field], wanted: str) -> str:
