@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +14,11 @@ from pathlib import Path
 from support.requirements import require_program
 from support.wire import eventually
 
-__all__ = ["free_port", "redis_server", "running", "ssh_server"]
+__all__ = ["POSTGRES_PASSWORD", "free_port", "postgres_server", "redis_server", "running", "ssh_server"]
 
 _READY_S = 20.0
+
+POSTGRES_PASSWORD = "clave-de-prueba"
 
 
 def free_port() -> int:
@@ -32,6 +36,41 @@ def redis_server(folder: Path) -> Iterator[int]:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with running(command, port):
         yield port
+
+
+@contextmanager
+def postgres_server() -> Iterator[int]:
+    """Run a PostgreSQL whose user ``tunel`` has POSTGRES_PASSWORD; yields its port.
+
+    It has a folder and, where the tests are root's, a user of its own: it refuses to run as root.
+    """
+    user = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="tunelab-postgres-"))
+    try:
+        (folder / "password").write_text(POSTGRES_PASSWORD)
+        if user is not None:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, user)
+        make = [
+            *_postgres_program("initdb"), "--pgdata", str(folder / "data"), "--username", "tunel",
+            "--auth", "scram-sha-256", "--pwfile", str(folder / "password"), "--no-sync",
+        ]  # fmt: skip
+        subprocess.run(make, check=True, capture_output=True, cwd=folder, user=user, timeout=60)
+        port = free_port()
+        command = [
+            *_postgres_program("postgres"), "-D", str(folder / "data"), "-p", str(port), "-F",
+            "-h", "127.0.0.1", "-k", "",
+        ]  # fmt: skip
+        with running(command, port, user):
+            yield port
+    finally:
+        shutil.rmtree(folder)
+
+
+def _postgres_program(name: str) -> list[str]:
+    # Debian keeps them out of PATH, a folder for each version.
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return [str(found[-1]) if found else require_program(name, "apt install postgresql")]
 
 
 @contextmanager
@@ -57,10 +96,16 @@ def ssh_server(folder: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 @contextmanager
-def running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int, user: str | None = None) -> Iterator[None]:
     """Run a server; it answers on ``port`` when the block begins, and is gone after it."""
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        user=user,
+        cwd="/" if user is not None else None,
     )
 
     def answers() -> bool:

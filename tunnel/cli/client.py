@@ -17,6 +17,7 @@ from tunnel.cli.common import (
     fail,
     positive_seconds,
     read_token,
+    use_all_descriptors,
 )
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.identity import IDENTITY_OPTIONS, add_identity_options, read_identity
@@ -163,6 +164,7 @@ def run(options: argparse.Namespace) -> int:
                 "puede leer y cambiar lo que pasa. Con --auto-tls en el nodo de salida no podría.",
                 file=sys.stderr,
             )
+    use_all_descriptors()
     tune_process()
     memory = MemoryBudget(options.memory_limit) if options.memory_limit else None
     try:
