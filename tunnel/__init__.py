@@ -12,6 +12,7 @@ Map
     ``proxy``        agent: out through a corporate proxy
     ``service``      the program under systemd: its unit, and what systemd is told
     ``sni``          TLS services told apart by their name, decrypted only at home
+    ``metrics``      what a server or a client counts, for people and for Prometheus
     ``routing``      which client serves which name
     ``balance``      which client of several that share a name is next
     ``health``       agent: are its services well?

@@ -211,6 +211,11 @@ class TunnelClient:
         name = self.config.upstreams[index].name
         self.on_event(HealthChanged(session_id, name, is_up, detail))
 
+    @property
+    def session(self) -> Session | None:
+        """The session of the link that is open now, if one is."""
+        return None if self._link is None else self._link.session
+
     def attempt_linked(self, link: AgentLink | None) -> None:
         """Note the link that is in use, or that there is none."""
         self._link = link

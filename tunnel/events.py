@@ -20,6 +20,7 @@ __all__ = [
     "HealthChanged",
     "InspectorReady",
     "Listening",
+    "MetricsListening",
     "OnEvent",
     "Refused",
     "RequestPassed",
@@ -58,6 +59,14 @@ class Listening(Event):
     is_encrypted: bool = False  # the control plane speaks TLS
     sni: Address | None = None  # where visitors of TLS services come
     https: Address | None = None  # visitors' port with TLS
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsListening(Event):
+    """Either, where it was asked to: what it counts can be read at ``url``/metrics and ``url``/status."""
+
+    name: ClassVar[str] = "metrics"
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from tunnel.events import (
     TokensReloaded,
 )
 from tunnel.http.error_pages import FAULTS, Fault
+from tunnel.http.fields import find_field
+from tunnel.http.head import RequestHead
 from tunnel.passages import PassageLog
 from tunnel.protocol.auth import NONCE_BYTES
 from tunnel.protocol.errors import CloseCode, LocalMisuse, ProtocolViolation
@@ -40,7 +42,7 @@ from tunnel.secret_files import FileUnusable
 from tunnel.sources import SourceCount, SourceRate, source_of
 from tunnel.transport.link import ExitNodeLink
 from tunnel.transport.questions import CA_PATH, REQUESTS_PATH, Answerer
-from tunnel.transport.visitor import FrontDesk, OnRequest, VisitorConnection
+from tunnel.transport.visitor import FrontDesk, OnFault, OnRequest, VisitorConnection
 
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
@@ -82,6 +84,7 @@ class TunnelServer:
         self.limits = config.limits
         self.trusted_proxies = config.trusted_proxies
         self.on_request: OnRequest | None = self._request_passed if config.logs_requests else None
+        self.on_fault: OnFault | None = None
         self.is_draining = False
         self.routes: RoutingTable[ConnectedClient] = RoutingTable()
         self.access = AccessKeeper(config.token, config.tokens_file, clock)
@@ -114,11 +117,11 @@ class TunnelServer:
 
             self.https = HttpsEdge(config.https, self, on_event, clock, self.routes.is_claimed)
         self.front_desk: FrontDesk | None = self.https
-        self._answerers: dict[str, Answerer] = {}
+        self.answerers: dict[str, Answerer] = {}  # by path, on the control plane beside the links
         self._passages: PassageLog | None = None
         if config.logs_requests:
             self._passages = PassageLog(self.access.find, clock)
-            self._answerers[REQUESTS_PATH] = self._passages.answer
+            self.answerers[REQUESTS_PATH] = self._passages.answer
         self.gate: SitesGate | None = None
         if config.sites_file or config.allowed_networks or config.denied_networks:
             from tunnel.sites.gate import SitesGate
@@ -132,7 +135,7 @@ class TunnelServer:
 
             self._tls = make_control_tls(config, self.access.find, clock)
             if self._tls.answer_ca is not None:
-                self._answerers[CA_PATH] = self._tls.answer_ca
+                self.answerers[CA_PATH] = self._tls.answer_ca
         self._new_guest: Callable[[ExitNodeLink], Guest] | None = None
         if config.client_ca is not None and self._tls is not None:
             from tunnel.mtls.guests import Guest, ask_for_certificates
@@ -274,9 +277,25 @@ class TunnelServer:
         """Whether a token may serve a port now."""
         return self.access.allows_port(key_id, port)
 
-    def _request_passed(self, session: Session, status: int, traceparent: bytes) -> None:
+    @property
+    def clients(self) -> tuple[ConnectedClient, ...]:
+        """Those that have their names."""
+        return tuple(
+            client for client in self._clients if client.is_open and not client.link.session.is_closed
+        )
+
+    def session_of(self, session_id: str) -> Session | None:
+        """Return a client's session, also while its end is being told, or None."""
+        return next((client.session for client in self._clients if client.session_id == session_id), None)
+
+    @property
+    def visitor_count(self) -> int:
+        """How many connections of visitors' are open."""
+        return len(self._visitors)
+
+    def _request_passed(self, session: Session, head: RequestHead, status: int, seconds: float) -> None:
         client = next((client for client in self._clients if client.session is session), None)
-        match = _TRACEPARENT.fullmatch(traceparent)
+        match = _TRACEPARENT.fullmatch(find_field(head.fields, b"traceparent"))
         trace = match[1].decode() if match is not None else ""
         if client is not None and self._passages is not None:
             self._passages.add(client.key_id, status, trace)
@@ -375,7 +394,7 @@ class TunnelServer:
                 client.check_access()
 
     def _new_link(self) -> ExitNodeLink:
-        link = ExitNodeLink(self._may_try, self._answerers)
+        link = ExitNodeLink(self._may_try, self.answerers)
         client = ConnectedClient(self, link)
         self._clients.add(client)
         link.closed.add_done_callback(lambda _: self._clients.discard(client))

@@ -40,6 +40,7 @@ DOCUMENTS = [
     "docs/inspector.md",
     "docs/configuracion.md",
     "docs/proxy.md",
+    "docs/metricas.md",
     "docs/balanceo.md",
     "docs/certificados-de-cliente.md",
     "docs/sni.md",

@@ -13,7 +13,19 @@ import os
 import sys
 
 from tunnel import __version__
-from tunnel.cli import cert, client, doctor, exit_node, fileserver, password, requests, server, service, token
+from tunnel.cli import (
+    cert,
+    client,
+    doctor,
+    exit_node,
+    fileserver,
+    password,
+    requests,
+    server,
+    service,
+    status,
+    token,
+)
 from tunnel.cli.arguments import Parser
 from tunnel.cli.common import fail, log_level
 from tunnel.config import TOKEN_VARIABLE, ConfigError
@@ -45,7 +57,20 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="ORDEN", title="órdenes", required=True, parser_class=Parser
     )
-    for module in (server, client, token, cert, password, doctor, requests, fileserver, exit_node, service):
+    modules = (
+        server,
+        client,
+        token,
+        cert,
+        password,
+        status,
+        doctor,
+        requests,
+        fileserver,
+        exit_node,
+        service,
+    )
+    for module in modules:
         module.add_parser(commands)
     parser.commands = dict(commands.choices)
     for command in parser.leaves():

@@ -21,6 +21,7 @@ from tunnel.cli.common import (
 )
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.identity import IDENTITY_OPTIONS, add_identity_options, read_identity
+from tunnel.cli.metrics import CannotListen, add_metrics_option, agents_watched, words_of_metrics
 from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
 from tunnel.cli.service import add_generate_option
 from tunnel.cli.tuning import tune_process
@@ -34,7 +35,8 @@ from tunnel.config import (
     parse_upstreams,
 )
 from tunnel.connection import Connection, load_connection
-from tunnel.events import Connected, Disconnected, Event, HealthChanged, Stopping
+from tunnel.events import Connected, Disconnected, Event, HealthChanged, MetricsListening, Stopping
+from tunnel.metrics.listener import MetricsAddress
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Claim
 from tunnel.service.notify import Notifier
@@ -113,6 +115,7 @@ def add_parser(commands: Subparsers) -> None:
     sni.add_client_options(parser)
     balance.add_options(parser)
     inspector.add_options(parser)
+    add_metrics_option(parser)
     add_shared_options(parser)
     add_config_option(parser)
     add_generate_option(parser)
@@ -169,7 +172,7 @@ def run(options: argparse.Namespace) -> int:
     memory = MemoryBudget(options.memory_limit) if options.memory_limit else None
     try:
         with inspector.inspecting(inspected, as_json=options.json) as observer:
-            return run_in_loop(_connect(configs, options.json, memory, observer))
+            return run_in_loop(_connect(configs, options.json, memory, observer, options.metrics))
     except inspector.CannotInspect as error:
         return fail("client", str(error))
 
@@ -236,6 +239,7 @@ async def _connect(
     as_json: bool,
     memory: MemoryBudget | None,
     observer: ClientObserver | None,
+    metrics: MetricsAddress | None,
 ) -> int:
     """Keep a link to each exit node; end when all of them have refused, or when asked to."""
     stop = StopSignals()
@@ -254,22 +258,33 @@ async def _connect(
         TunnelClient(config, notifier.beside(printer), memory, observer)
         for config, printer in zip(configs, printers, strict=True)
     ]
-    with stop.installed(), notifier.watched():
-        runs = asyncio.gather(*(_keep(client, names_it=are_several) for client in clients))
-        asked = asyncio.ensure_future(stop.requested.wait())
-        await asyncio.wait((runs, asked), return_when=asyncio.FIRST_COMPLETED)
-        if not runs.done():
-            drain = asyncio.gather(*(client.stop(client.config.drain_timeout_s) for client in clients))
-            hurry = asyncio.ensure_future(stop.repeated.wait())
-            await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
-            for task in (drain, hurry, runs):
-                task.cancel()
-            await asyncio.gather(drain, hurry, runs, return_exceptions=True)
-            if any(printer.is_lost for printer in printers):
-                return 3
-            return 130 if stop.is_interrupt else 0
-        asked.cancel()
-        runs.result()
+    try:
+        async with agents_watched(clients, metrics):
+            with stop.installed(), notifier.watched():
+                return await _keep_all(clients, stop, printers)
+    except CannotListen as error:
+        return fail("client", str(error))
+
+
+async def _keep_all(
+    clients: Sequence[TunnelClient], stop: StopSignals, printers: Sequence[EventPrinter]
+) -> int:
+    are_several = len(clients) > 1
+    runs = asyncio.gather(*(_keep(client, names_it=are_several) for client in clients))
+    asked = asyncio.ensure_future(stop.requested.wait())
+    await asyncio.wait((runs, asked), return_when=asyncio.FIRST_COMPLETED)
+    if not runs.done():
+        drain = asyncio.gather(*(client.stop(client.config.drain_timeout_s) for client in clients))
+        hurry = asyncio.ensure_future(stop.repeated.wait())
+        await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
+        for task in (drain, hurry, runs):
+            task.cancel()
+        await asyncio.gather(drain, hurry, runs, return_exceptions=True)
+        if any(printer.is_lost for printer in printers):
+            return 3
+        return 130 if stop.is_interrupt else 0
+    asked.cancel()
+    runs.result()
     return int(any(client.refusal is not None for client in clients))
 
 
@@ -320,6 +335,8 @@ class _Describer:
             return balance.words_of_health(
                 self._urls.get(event.upstream, event.upstream), event.is_up, event.detail
             )
+        if isinstance(event, MetricsListening):
+            return words_of_metrics(event)
         if isinstance(event, Stopping):
             return f"Cerrando el túnel{self._with}; peticiones en curso: {event.open_requests}."
         return None

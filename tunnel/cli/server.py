@@ -33,6 +33,7 @@ from tunnel.cli.config_file import add_config_option
 from tunnel.cli.https import add_https_options, read_https_options
 from tunnel.cli.identity import add_client_ca_option
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
+from tunnel.cli.metrics import CannotListen, add_metrics_option, server_watched, words_of_metrics
 from tunnel.cli.service import add_generate_option
 from tunnel.cli.tuning import tune_process
 from tunnel.config import (
@@ -56,12 +57,14 @@ from tunnel.events import (
     Event,
     HealthChanged,
     Listening,
+    MetricsListening,
     RequestPassed,
     Stopping,
     TokensRejected,
     TokensReloaded,
 )
 from tunnel.https_options import HttpsPortUnusable
+from tunnel.metrics.listener import MetricsAddress
 from tunnel.os_errors import describe_os_error
 from tunnel.port_ranges import NO_PORT
 from tunnel.server import TunnelServer
@@ -189,6 +192,7 @@ def add_parser(commands: Subparsers) -> None:
     add_https_options(parser)
     sites.add_options(parser)
     sni.add_server_options(parser)
+    add_metrics_option(parser)
     add_limit_option(parser)
     add_shared_options(parser)
     add_config_option(parser)
@@ -232,7 +236,7 @@ def run(options: argparse.Namespace) -> int:
         )
     use_all_descriptors()
     tune_process()
-    return run_in_loop(_serve(config, options.json))
+    return run_in_loop(_serve(config, options.json, options.metrics))
 
 
 def _auto_tls(options: argparse.Namespace) -> AutoTls | None:
@@ -268,24 +272,33 @@ def _san(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-async def _serve(config: ServerConfig, as_json: bool) -> int:
+async def _serve(config: ServerConfig, as_json: bool, metrics: MetricsAddress | None) -> int:
     stop = StopSignals()
     printer = EventPrinter(as_json, _describe, stop.requested.set)
     notifier = Notifier.of_process()
     server = TunnelServer(config, notifier.beside(printer))
-    with stop.installed(), notifier.watched(), _reloaded_on_hangup(server):
-        try:
-            await server.start()
-        except OSError as error:
-            return fail("server", _why_not_listening(config, error, is_data_up=server.data_port != 0))
-        await stop.requested.wait()
-        drain = asyncio.ensure_future(server.drain(config.drain_timeout_s))
-        hurry = asyncio.ensure_future(stop.repeated.wait())
-        await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        if not drain.done():
-            drain.cancel()
-            await server.close()
+    try:
+        async with server_watched(server, metrics):
+            with stop.installed(), notifier.watched(), _reloaded_on_hangup(server):
+                return await _serve_until_stopped(server, stop, printer)
+    except CannotListen as error:
+        return fail("server", str(error))
+
+
+async def _serve_until_stopped(server: TunnelServer, stop: StopSignals, printer: EventPrinter) -> int:
+    config = server.config
+    try:
+        await server.start()
+    except OSError as error:
+        return fail("server", _why_not_listening(config, error, is_data_up=server.data_port != 0))
+    await stop.requested.wait()
+    drain = asyncio.ensure_future(server.drain(config.drain_timeout_s))
+    hurry = asyncio.ensure_future(stop.repeated.wait())
+    await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    if not drain.done():
+        drain.cancel()
+        await server.close()
     if printer.is_lost:
         return 3
     return 130 if stop.is_interrupt else 0
@@ -355,6 +368,8 @@ def _describe(event: Event) -> str | None:
         return f"El archivo de los tokens cambió y no sirve; siguen los de antes: {event.message}"
     if isinstance(event, CertificateObtained | CertificateFailed):
         return describe_certificate(event)
+    if isinstance(event, MetricsListening):
+        return words_of_metrics(event)
     if isinstance(event, Stopping):
         return f"Deteniendo; peticiones en curso: {event.open_requests}."
     return sites.describe(event)

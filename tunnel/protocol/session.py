@@ -138,6 +138,8 @@ class Session:
         self.on_idle: Callable[[], None] | None = None  # called when the last stream is gone
         self.on_health: OnHealth | None = None  # told of HEALTH frames, by an exit node that granted them
         self.growth = GrowthBudget(memory=memory)
+        self.received_bytes = 0  # frames, whole
+        self.sent_bytes = 0  # those that were fetched
         self._handshake = handshake
         self._handler = handler
         self._on_output = on_output
@@ -163,6 +165,7 @@ class Session:
         if self.is_closed:
             return
         self._heard_s = now
+        self.received_bytes += len(data)
         streams = self._streams
         try:
             for kind, stream_id, payload in self._decoder.receive_data(data):
@@ -209,6 +212,7 @@ class Session:
             stream = turns.popleft()
             if stream.queued_bytes:
                 stream._send_turn()
+        self.sent_bytes += self._out_bytes
         out, self._out, self._out_bytes = self._out, [], 0
         self._pongs_waiting = 0
         return out
@@ -253,6 +257,11 @@ class Session:
     def stream_count(self) -> int:
         """How many streams are open."""
         return len(self._streams)
+
+    @property
+    def streams_opened(self) -> int:
+        """How many streams there ever were; after 2^32 of them it starts again."""
+        return self._newest_id
 
     @property
     def max_streams(self) -> int:

@@ -38,7 +38,7 @@ class VisitorExchange:
     """A stream's sink; it writes the answer to the visitor's connection."""
 
     __slots__ = ("_connection", "_head", "_interim_count", "_is_chunked", "_is_request_complete",
-                 "_left", "_memory", "_session", "_stream", "_withheld",
+                 "_left", "_memory", "_session", "_started_s", "_stream", "_withheld",
                  "is_answered", "is_raw", "is_started", "keep_alive")  # fmt: skip
 
     def __init__(self, connection: VisitorConnection, head: RequestHead) -> None:
@@ -48,6 +48,7 @@ class VisitorExchange:
         self._stream: Stream | None = None
         self._is_request_complete = False
         self._interim_count = 0
+        self._started_s = 0.0
         self._is_chunked = False
         self._left = 0  # content bytes still to come, or UNKNOWN_LENGTH
         self._withheld = 0  # bytes whose credit waits until the visitor's socket has taken them
@@ -63,6 +64,7 @@ class VisitorExchange:
         """Open the stream; return False when the client takes no more of them."""
         self._memory = session.growth.memory
         self._session = session
+        self._started_s = now
         self._stream = session.open_stream(payload, self, now)
         return self._stream is not None
 
@@ -109,7 +111,7 @@ class VisitorExchange:
             return
         self.is_started = True
         if self._session is not None:
-            self._connection.request_passed(self._session, self._head, response.status)
+            self._connection.request_passed(self._session, self._head, response.status, self._started_s)
         if response.status == 101:
             self._begin_raw(response)
         else:

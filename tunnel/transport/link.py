@@ -57,6 +57,7 @@ _MAX_UNSENT_BYTES = 128 * 1024
 _HEAD_END = b"\r\n\r\n"
 
 _CLOSE_GRACE_S = 1.0
+_ANSWER_GRACE_S = 10.0  # for an answer, which may be large
 
 _UNWELCOME_S = 1.0
 """How long somebody who called too often may take to ask."""
@@ -74,6 +75,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
         self._write_paused = False
+        self._close_grace_s = _CLOSE_GRACE_S
         self._timer: asyncio.TimerHandle | None = None
         self._is_up = False  # the websocket's own handshake is over
         self._is_masking = ws.side is Side.CLIENT  # RFC 6455, section 5.3
@@ -228,7 +230,7 @@ class Link(asyncio.Protocol):
         transport = self._transport
         if transport is not None and not transport.is_closing():
             transport.close()
-            self._loop.call_later(_CLOSE_GRACE_S, transport.abort)
+            self._loop.call_later(self._close_grace_s, transport.abort)
 
     def _session_up(self) -> None:
         """The websocket's handshake is over; the session's may begin."""
@@ -321,14 +323,18 @@ class ExitNodeLink(Link):
             self._close_soon()
 
     def _answered(self, request: Request, answerer: Answerer) -> Response:
-        sent = (request.headers.get_all(name) for name in (KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD))
+        names = (KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD, "Authorization", "Accept")
+        sent = (request.headers.get_all(name) for name in names)
         answer = answerer(Question(*(values[0] if len(values) == 1 else "" for values in sent)))
+        self._close_grace_s = _ANSWER_GRACE_S
         response = self._ws.reject(answer.status, answer.text)  # the library's word for: this is no websocket
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = answer.content_type
         response.headers["Cache-Control"] = "no-store"
         if answer.proof:
             response.headers[PROOF_FIELD] = answer.proof
+        if answer.challenge:
+            response.headers["WWW-Authenticate"] = answer.challenge
         return response
 
 

@@ -34,6 +34,8 @@ class Question:
     key_id: str
     nonce: str
     proof: str
+    authorization: str = ""  # of programs that know nothing of this tunnel: a monitoring system
+    accept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Answer:
     content_type: str
     proof: str = ""
     status: int = 200
+    challenge: str = ""  # of a 401
 
 
 Answerer = Callable[[Question], Answer]

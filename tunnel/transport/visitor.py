@@ -33,7 +33,7 @@ from tunnel.transport.gate import Gate, Verdict, Visit
 from tunnel.transport.link import CONTROL_PATH
 from tunnel.transport.sockets import StallClock, reset
 
-__all__ = ["Edge", "FrontDesk", "OnRequest", "VisitorConnection"]
+__all__ = ["Edge", "FrontDesk", "OnFault", "OnRequest", "VisitorConnection"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +49,12 @@ connection can go on; above it the connection is closed."""
 _MAX_UNFLUSHED = 64  # writes put together in one turn of the event loop, where more requests wait
 
 
-OnRequest = Callable[[Session, int, bytes], None]
-"""Told of each request that a client answers: whose, with which status, its traceparent (b"" for none)."""
+OnRequest = Callable[[Session, RequestHead, int, float], None]
+"""Told of each request that a client answers: whose client, the head, the status, and how many seconds passed
+from the head of the request to that of the answer."""
+
+OnFault = Callable[[RequestHead | None, Fault], None]
+"""Told of each request that the exit node answers by itself, and why; without a head where it had none."""
 
 
 class FrontDesk(Protocol):
@@ -67,6 +71,7 @@ class Edge(Protocol):
     is_draining: bool
     trusted_proxies: Networks
     on_request: OnRequest | None
+    on_fault: OnFault | None
     memory: MemoryBudget | None
     front_desk: FrontDesk | None
 
@@ -265,10 +270,10 @@ class VisitorConnection(asyncio.Protocol):
         if data:
             self._send_content(data)
 
-    def request_passed(self, session: Session, head: RequestHead, status: int) -> None:
+    def request_passed(self, session: Session, head: RequestHead, status: int, started_s: float) -> None:
         """A client has answered: tell of it, where that is wanted."""
         if self._edge.on_request is not None:
-            self._edge.on_request(session, status, find_field(head.fields, b"traceparent"))
+            self._edge.on_request(session, head, status, self.now() - started_s)
 
     def exchange_over(self, keep_alive: bool) -> None:
         """The answer has been written whole."""
@@ -286,6 +291,8 @@ class VisitorConnection(asyncio.Protocol):
 
     def answer_fault(self, fault: Fault, head: RequestHead | None) -> None:
         """Answer with an error page."""
+        if self._edge.on_fault is not None:
+            self._edge.on_fault(head, fault)
         self._answer(error_answer(fault, b"" if head is None else find_field(head.fields, b"accept")), head)
 
     def _answer(self, answer: OwnAnswer, head: RequestHead | None) -> None:

@@ -30,6 +30,7 @@ from tunnel.events import (
     Event,
     HealthChanged,
     Listening,
+    MetricsListening,
     Refused,
     RequestPassed,
     Stopping,
@@ -81,6 +82,7 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
         HealthChanged("s1", "a.example", False, "HTTP 500", "ana"),
         {"session": "s1", "upstream": "a.example", "is_up": False, "detail": "HTTP 500", "label": "ana"},
     ),
+    (MetricsListening("http://127.0.0.1:9180"), {"url": "http://127.0.0.1:9180"}),
     (RequestPassed("s1", 201, "4bf9"), {"session": "s1", "status": 201, "trace": "4bf9"}),
     (
         TokensReloaded(2, ("ana",), ("luis",), ()),
@@ -159,6 +161,7 @@ def test_the_server_words_its_events() -> None:
         "client_connected",
         "client_gone",
         "health",
+        "metrics",
         "request",
         "stopping",
         "tokens_rejected",
@@ -179,7 +182,7 @@ def test_the_server_words_its_events() -> None:
 def test_the_client_words_its_events(describe_client: client._Describer) -> None:
     words = {event.name: describe_client(event) for event, _ in SAMPLES}
     told = {name for name, text in words.items() if text}
-    assert told == {"connected", "disconnected", "health", "stopping"}
+    assert told == {"connected", "disconnected", "health", "metrics", "stopping"}
     assert "http://a:8000  →  http://localhost:5000" in str(words["connected"])
     assert "wss://exit.example:8123" in str(words["disconnected"])
     assert "nada escucha en ese puerto" in str(words["disconnected"])
