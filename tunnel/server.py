@@ -47,6 +47,7 @@ from tunnel.transport.visitor import FrontDesk, OnFault, OnRequest, VisitorConne
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
     from tunnel.https.edge import HttpsEdge
+    from tunnel.https.listener import TlsListener
     from tunnel.mtls.guests import Guest
     from tunnel.sites.gate import SitesGate
     from tunnel.sni.edge import SniTable
@@ -93,7 +94,7 @@ class TunnelServer:
         self.control_port = 0
         limit = config.memory_limit_bytes
         self.memory = MemoryBudget(limit) if limit else None
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | TlsListener] = []
         self._visitors: set[VisitorConnection | TcpVisitor] = set()
         self._no_visitors = asyncio.Event()
         self._clients: set[ConnectedClient] = set()
@@ -174,7 +175,7 @@ class TunnelServer:
             if self.sni is not None:
                 await self.sni.start()
             if self.https is not None:
-                self._listeners.append(await self.https.listen(config.host))
+                self._listeners.append(self.https.listen(config.host))
             if tls is not None:
                 pin, connection_file = tls.pin, tls.write_connection(self.control_port, self.data_port)
         except (OSError, ConfigError, FileUnusable):
@@ -300,6 +301,10 @@ class TunnelServer:
         if client is not None and self._passages is not None:
             self._passages.add(client.key_id, status, trace)
         self.on_event(RequestPassed("" if client is None else client.session_id, status, trace))
+
+    def welcomes(self, address: str) -> bool:
+        """Whether visitors from an address may come at all."""
+        return self.gate is None or self.gate.admits(address)
 
     def visitor_connected(self, connection: VisitorConnection | TcpVisitor) -> None:
         """A visitor came; one too many from its source is told so, and a flood of them is not."""

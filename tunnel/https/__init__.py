@@ -2,6 +2,7 @@
 
 Map
     ``edge``        the port: which certificate a handshake gets, and what is answered before any routing
+    ``listener``    who may begin a handshake
     ``files``       certificates that somebody else keeps in date, read again when they change
 
 Certificates that come from an ACME issuer are ``tunnel.acme``'s, which is loaded only where it is asked for.

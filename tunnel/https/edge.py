@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tunnel.acme.proofs import CHALLENGE_PREFIX
 from tunnel.events import OnEvent
 from tunnel.http.head import RequestHead
 from tunnel.http.own_answer import OwnAnswer
 from tunnel.https.files import FileCertificate
+from tunnel.https.listener import TlsDoor, TlsListener
 from tunnel.https_options import HttpsOptions, HttpsPortUnusable
 from tunnel.routing import normalize_host
 from tunnel.transport.tls import server_context
@@ -26,9 +26,11 @@ __all__ = ["HttpsEdge"]
 
 _log = logging.getLogger(__name__)
 
-_BACKLOG = 1024
 _HTTPS_PORT = 443  # RFC 9110, section 4.2.2
-_GOODBYE_S = 2.0  # how long a visitor may take to answer close_notify
+
+
+class _Edge(Edge, TlsDoor, Protocol):
+    """What visitors with TLS need of the exit node."""
 
 
 class HttpsEdge:
@@ -47,7 +49,7 @@ class HttpsEdge:
     def __init__(
         self,
         options: HttpsOptions,
-        edge: Edge,
+        edge: _Edge,
         on_event: OnEvent,
         clock: Callable[[], float] = time.time,
         is_claimed: Callable[[str], bool] = lambda name: False,
@@ -66,26 +68,17 @@ class HttpsEdge:
         self._context = server_context()
         self._context.sni_callback = self._choose
 
-    async def listen(self, host: str) -> asyncio.Server:
+    def listen(self, host: str) -> TlsListener:
         """Bind the port.
 
         Raises:
             HttpsPortUnusable: it cannot be bound.
         """
-        loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(
-                lambda: VisitorConnection(self._edge, is_tls=True, own_fields=self._hsts),
-                host,
-                self._options.port,
-                backlog=_BACKLOG,
-                ssl=self._context,
-                ssl_handshake_timeout=self._edge.limits.head_timeout_s,
-                ssl_shutdown_timeout=_GOODBYE_S,
-            )
+            listener = TlsListener(host, self._options.port, self._edge, self._context, self._new_visitor)
         except OSError as error:
             raise HttpsPortUnusable(error.errno, error.strerror) from None
-        self.port = listener.sockets[0].getsockname()[1]
+        self.port = listener.port
         return listener
 
     def poll(self) -> None:
@@ -129,6 +122,9 @@ class HttpsEdge:
         location = self.public_url(name) + head.target.decode("latin-1")
         text = f"Esta página está en {self.public_url(name)}\n".encode()
         return OwnAnswer(308, "text/plain; charset=utf-8", text, (("Location", location),))
+
+    def _new_visitor(self) -> VisitorConnection:
+        return VisitorConnection(self._edge, is_tls=True, own_fields=self._hsts)
 
     # ── handshakes ───────────────────────────────────────────────────────────────────────────────
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
-import os
 import socket
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -18,6 +16,7 @@ from tunnel.protocol.session import Session
 from tunnel.sources import source_of
 from tunnel.tcp.pipe import Pipe
 from tunnel.tcp.wire import KIND_TCP, Endpoint, TcpOpen, encode_open
+from tunnel.transport.sockets import bound_sockets
 
 __all__ = ["PortHolder", "PortTable", "TcpEdge", "TcpVisitor"]
 
@@ -92,7 +91,7 @@ class PortTable(Generic[H]):
         for port in ports:
             if port not in self._held:
                 try:
-                    self._held[port] = _HeldPort(self._edge, port, _bound(self._host, port))
+                    self._held[port] = _HeldPort(self._edge, port, bound_sockets(self._host, port))
                 except OSError as error:
                     self._drop_unclaimed()
                     _log.warning("port %d: %s", port, error)
@@ -243,26 +242,3 @@ class TcpVisitor(Pipe):
 
     def tick(self, now: float) -> None:
         """A connection may be idle for as long as it likes."""
-
-
-def _bound(host: str, port: int) -> list[socket.socket]:
-    """Return listening sockets, one for each address of ``host``.
-
-    Raises:
-        OSError: an address cannot be bound; none is.
-    """
-    with contextlib.ExitStack() as opened:
-        sockets = []
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            sock = opened.enter_context(socket.socket(family, kind, protocol))
-            if os.name == "posix":  # elsewhere it lets others take the port
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
-            sock.listen(_BACKLOG)
-            sock.setblocking(False)
-            sockets.append(sock)
-        opened.pop_all()
-    return sockets

@@ -8,15 +8,17 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 if sys.platform == "linux":
     import fcntl
     import termios
 
-__all__ = ["StallClock", "hold_back_unsent", "read_what_is_left", "reset"]
+__all__ = ["StallClock", "bound_sockets", "hold_back_unsent", "read_what_is_left", "reset"]
 
 _READ_BYTES = 64 * 1024
+
+_BACKLOG = 1024
 
 # struct linger: on, for 0 seconds.
 _LINGER_0 = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -95,3 +97,26 @@ def read_what_is_left(transport: asyncio.Transport) -> Iterator[bytes]:
         twin.setblocking(False)
         while data := twin.recv(_READ_BYTES):
             yield data
+
+
+def bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """Return listening sockets, one for each address of ``host``.
+
+    Raises:
+        OSError: an address cannot be bound; none is.
+    """
+    with ExitStack() as opened:
+        sockets = []
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            sock = opened.enter_context(socket.socket(family, kind, protocol))
+            if os.name == "posix":  # elsewhere it lets others take the port
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+            sockets.append(sock)
+        opened.pop_all()
+    return sockets

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import ssl
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from support.https import Ca, client_context, shake_hands, visit_https
 from support.requirements import require_program
-from support.tunnel_kit import Starter
+from support.tunnel_kit import Starter, linux_only
 from support.tunnel_process import COMMAND, Server
 from support.wire import Wire, eventually, request, response
 
@@ -214,6 +216,38 @@ def test_what_speaks_no_tls_and_what_is_silent_are_hung_up_on(start: Starter, ca
         wire.read_nothing_more()
     assert certificate_at(server, ca)
     assert server.err == ""
+
+
+@linux_only
+def test_handshakes_that_never_end_hold_up_their_own_source_and_no_other(start: Starter, ca: Ca) -> None:
+    server = start.server("--https-port=0", "--limit=max-visitors-per-source=3", *ca.options(NAME))
+    start.connected_client(server, start.backend())
+    port = https_port(server)
+    silent = [Wire.to(port, source="127.0.0.9") for _ in range(3)]
+    for _ in range(50):
+        with Wire.to(port, source="127.0.0.9") as fourth:
+            fourth.read_nothing_more()
+    with visitor(server, ca) as wire:
+        assert wire.ask().content == b"hola"
+    held = server.descriptors
+    for wire in silent:
+        wire.close()
+    eventually(lambda: server.descriptors <= held - 3, "they are gone")
+    sock = socket.create_connection(("127.0.0.1", port), 10, source_address=("127.0.0.9", 0))
+    with Wire(client_context(ca.authority.pem).wrap_socket(sock, server_hostname=NAME)) as wire:
+        assert wire.ask().content == b"hola"
+
+
+def test_many_visitors_at_once_are_all_let_in(start: Starter, ca: Ca) -> None:
+    server = start.server("--https-port=0", *ca.options(NAME))
+    start.connected_client(server, start.backend())
+    with ThreadPoolExecutor(16) as pool:
+
+        def visit(_: int) -> bytes:
+            with visitor(server, ca) as wire:
+                return wire.ask().content
+
+        assert list(pool.map(visit, range(96))) == [b"hola"] * 96
 
 
 @pytest.mark.parametrize(
