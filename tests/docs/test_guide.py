@@ -38,6 +38,7 @@ DOCUMENTS = [
     "docs/archivos.md",
     "docs/servicios.md",
     "docs/inspector.md",
+    "docs/contenedores.md",
     "docs/configuracion.md",
     "docs/proxy.md",
     "docs/metricas.md",

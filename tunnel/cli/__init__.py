@@ -16,6 +16,7 @@ from tunnel import __version__
 from tunnel.cli import (
     cert,
     client,
+    completion,
     doctor,
     exit_node,
     fileserver,
@@ -69,6 +70,7 @@ def build_parser() -> Parser:
         fileserver,
         exit_node,
         service,
+        completion,
     )
     for module in modules:
         module.add_parser(commands)

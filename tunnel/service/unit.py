@@ -9,6 +9,7 @@ Directives: https://www.freedesktop.org/software/systemd/man/latest/systemd.exec
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import sys
@@ -137,7 +138,7 @@ class _Words:
                 f"{given.option} sobra en un servicio: su carpeta de estado es /var/lib/{self._state_name}, "
                 "con el archivo de conexión adentro, y la crea systemd."
             )
-        if path.is_dir():
+        if path.is_dir() or (path.is_file() and os.access(path, os.X_OK)):  # a program runs where it is
             self.visible.append(path)
             if not path.stat().st_mode & stat.S_IXOTH:
                 self.warnings.append(

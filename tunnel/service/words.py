@@ -24,13 +24,23 @@ def given_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> list
     """Take apart a line that ``parser``, which has options only, has already understood."""
     known = parser._option_string_actions
     given: list[Given] = []
-    rest = iter(words)
-    for word in rest:
-        name, separator, value = word.partition("=")
+    place = 0
+    while place < len(words):
+        name, separator, found = words[place].partition("=")
         action = known[name]
-        found = None if action.nargs == 0 else value if separator else next(rest)
-        given.append(Given(name, action.dest, found, action.type is Path))
+        place += 1
+        value: str | None = None
+        if separator:
+            value = found
+        elif action.nargs is None or (action.nargs == "?" and _is_value(words[place : place + 1])):
+            value = words[place]
+            place += 1
+        given.append(Given(name, action.dest, value, action.type is Path))
     return given
+
+
+def _is_value(next_word: Sequence[str]) -> bool:
+    return bool(next_word) and not next_word[0].startswith("-")
 
 
 def options_of_table(

@@ -109,6 +109,24 @@ def test_what_a_file_of_options_says_is_in_the_unit(generate: Generate, tmp_path
     assert value(unit, "TimeoutStopSec") == ["35"]
 
 
+def test_a_program_that_the_service_runs_is_shown_to_it_and_no_credential(
+    generate: Generate, tmp_path: Path
+) -> None:
+    hook = tmp_path / "dns.sh"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    unit = generate(*COMMANDS["server"], f"--acme-dns-hook={hook}", "--generate=systemd")
+    assert f"--acme-dns-hook {hook}" in command(unit)
+    assert str(hook) in value(unit, "BindReadOnlyPaths")
+
+
+def test_an_option_whose_value_may_be_left_out_keeps_it_or_does_without(generate: Generate) -> None:
+    unit = generate("client", "--conexion=a.toml", "--inspector", "4041", "--generate=systemd", "--json")
+    assert command(unit) == "client --conexion %d/conexion --inspector=4041 --json"
+    unit = generate("client", "--inspector", "--conexion=a.toml", "--generate=systemd", "--inspector")
+    assert command(unit) == "client --inspector --conexion %d/conexion --inspector"
+
+
 def test_no_word_is_more_than_itself_to_systemd(generate: Generate) -> None:
     rule = r'X-A: 100%h $HOME ${HOME} "a" \n ; ñ'
     unit = generate("client", "--conexion=a.toml", f"--request-header={rule}", "--generate=systemd")
@@ -183,10 +201,10 @@ def test_a_second_exit_node_keeps_a_state_of_its_own(generate: Generate) -> None
 
 
 def test_every_option_of_a_service_is_one_that_a_unit_knows_how_to_give() -> None:
-    """Each takes no value or one: what takes more would lose its words on the way."""
+    """Each takes at most one value: what takes more would lose its words on the way."""
     for name in ("server", "client", "fileserver"):
         for action in build_parser().commands[name]._actions:
-            assert action.nargs in (None, 0), action.option_strings
+            assert action.nargs in (None, 0, "?"), action.option_strings
             assert action.option_strings, "an argument without a name"
             assert not isinstance(action, argparse.BooleanOptionalAction), action.option_strings
 
