@@ -14,12 +14,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import uvloop
-
 from tunnel.client import TunnelClient, _Attempt
 from tunnel.config import ClientConfig, Secret, ServerConfig, parse_control_url, parse_upstreams
 from tunnel.server import TunnelServer
 from tunnel.transport.agent import AgentExchanges
+from tunnel.transport.loop import run
 from tunnel.transport.upstream import UpstreamConnection, UpstreamPool
 from tunnel.transport.visitor import VisitorConnection
 
@@ -146,8 +145,7 @@ def main() -> None:
     values = []
     for _ in range(options.repeat):
         gc.collect()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            values.append(runner.run(measure(options.visitors, options.requests, request)))
+        values.append(run(measure(options.visitors, options.requests, request)))
     print(f"{min(values):.2f} µs a request (of {', '.join(f'{value:.2f}' for value in values)})")
 
 

@@ -179,7 +179,7 @@ class Session:
                     self._receive_data(stream, payload)
                 else:
                     self._receive_for_stream(kind, stream, payload)
-                if self.is_closed:
+                if self.state is SessionState.CLOSED:
                     return
         except ProtocolViolation as violation:
             self.error = violation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
@@ -23,8 +24,15 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+_GARBAGE_OBJECTS = 10_000
+"""New containers that are looked at together for cycles.  A request leaves none behind: looking every 700, as
+Python does by itself, is 3 % of the CPU."""
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run ``main`` in the fastest event loop that is installed here."""
+    gc.freeze()  # what was imported is never garbage, and need not be looked at
+    gc.set_threshold(_GARBAGE_OBJECTS, *gc.get_threshold()[1:])
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         return runner.run(main)
 
