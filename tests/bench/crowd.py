@@ -1,12 +1,14 @@
 """Many clients of one exit node in one process: ``crowd.py CONTROL_PORT TOKEN_FILE COUNT UPSTREAM``.
 
-Each claims a name of its own, ``c0.example`` and so on.  It writes ``ready`` once all are connected.
+Each claims a name of its own, ``c0.example`` and so on.  It writes ``ready`` once all are connected, and from
+then on, for each that comes back, ``back`` and when: seconds of CLOCK_MONOTONIC, which all processes share.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import uvloop
@@ -27,6 +29,9 @@ async def _run(port: int, token: Secret, count: int, upstream: str) -> None:
         nonlocal connected
         if isinstance(event, Connected):
             connected += 1
+            if connected > count:
+                print(f"back {time.monotonic():.3f}", flush=True)
+                return
             room.release()
             if connected == count:
                 all_connected.set()

@@ -56,6 +56,11 @@ def main(argv: list[str]) -> int:
     print("\nCómo crece:")
     for point in results.growth:
         print("  " + "   ".join(f"{name} {value:,.1f}" for name, value in point.items()))
+    print(
+        f"\n{len(results.returns)} clientes vuelven a un nodo de salida que estuvo caído; "
+        f"el último, {results.returns[-1]:.1f} s después de que atiende:"
+    )
+    print("\n".join(report.histogram(results.returns)))
     print("\n" + _caption(about))
     if options.json:
         options.json.write_text(results.to_json(about), encoding="utf-8")
@@ -83,6 +88,8 @@ def _run(folder: Path, settings: scenarios.Settings) -> tuple[Results, dict[str,
         subprocess.run(["ip", "link", "set", "lo", "mtu", "65536"], check=True)
         _tell("cada vez más clientes")
         scenarios.clients_grow(folder, settings, results)
+        _tell("todos los clientes vuelven a la vez")
+        scenarios.come_back(folder, settings, results)
         _tell("cada vez más peticiones a la vez")
         scenarios.streams_grow(Tunnel(folder), settings, results)
     finally:

@@ -71,10 +71,13 @@ class Program:
             words = self.log.read_text(errors="replace")[-1500:]
             raise BenchError(f"«{' '.join(self.argv[:3])} …» no arrancó:\n{words}")
 
-    def end(self) -> None:
-        """End it and what it started, and wait until they are gone."""
+    def end(self, *, is_killed: bool = False) -> None:
+        """End it and what it started, and wait until they are gone; ``is_killed``: without a goodbye."""
         pids = self.pids
-        self.process.terminate()
+        if is_killed:
+            self.process.kill()
+        else:
+            self.process.terminate()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from html import escape
 from peers import Peer
 from results import MEASURES, TARGETS, Measure, Results
 
-__all__ = ["plot", "table", "verdicts"]
+__all__ = ["histogram", "plot", "table", "verdicts"]
 
 
 def table(results: Results, peers: Sequence[type[Peer]]) -> list[str]:
@@ -45,6 +45,16 @@ def verdicts(results: Results, peer: str) -> list[str]:
             f"{measure.title:46.46} / {target.peer:6} {ratio:6.2f}   meta {sign} {target.bound:<5} {mark}"
         )
     return lines
+
+
+def histogram(seconds: Sequence[float]) -> list[str]:
+    """Return, for each half second, how many of ``seconds`` (sorted) are in it, as bars."""
+    halves = [int(2 * value) for value in seconds]
+    most = max(map(halves.count, halves))
+    return [
+        f"  {half / 2:4.1f} s {halves.count(half):4} " + "█" * round(40 * halves.count(half) / most)
+        for half in range(halves[-1] + 1)
+    ]
 
 
 _WIDTH, _ROW, _LABEL, _BAR = 860, 18, 330, 400

@@ -79,6 +79,7 @@ class Results:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.growth: list[dict[str, float]] = []  # one row a point: what, count, figures
+        self.returns: list[float] = []  # seconds after which each client of a restarted exit node was back
 
     def add(self, peer: str, key: str, value: float) -> None:
         """Note one value."""
@@ -105,4 +106,9 @@ class Results:
             {"peer": peer, "measure": key, "values": values, "median": statistics.median(values)}
             for (peer, key), values in self._values.items()
         ]
-        return json.dumps({"about": about, "results": values, "growth": self.growth}, indent=1) + "\n"
+        return (
+            json.dumps(
+                {"about": about, "results": values, "growth": self.growth, "returns": self.returns}, indent=1
+            )
+            + "\n"
+        )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,18 @@ from peers import BACKEND_PORT, HERE, Peer, Tunnel
 from procs import Cost, Program, cost_of, resident_bytes, wait_for_port
 from results import Results
 
-__all__ = ["FULL", "QUICK", "ROUND", "Settings", "clients_grow", "far", "lossy", "memory", "streams_grow"]
+__all__ = [
+    "FULL",
+    "QUICK",
+    "ROUND",
+    "Settings",
+    "clients_grow",
+    "come_back",
+    "far",
+    "lossy",
+    "memory",
+    "streams_grow",
+]
 
 _RELAY_PORT = 9400
 
@@ -33,10 +46,13 @@ class Settings:
     idle: int  # visitors
     clients: tuple[int, ...]
     streams: tuple[int, ...]
+    returning: int  # clients whose exit node restarts
 
 
-FULL = Settings(3, 3, 1 << 30, 256 << 20, 256 << 20, 256 << 20, 1000, (1, 10, 100, 1000), (1, 10, 100, 1000))
-QUICK = Settings(1, 1, 64 << 20, 32 << 20, 16 << 20, 32 << 20, 100, (1, 20), (1, 100))
+FULL = Settings(
+    3, 3, 1 << 30, 256 << 20, 256 << 20, 256 << 20, 1000, (1, 10, 100, 1000), (1, 10, 100, 1000), 500
+)
+QUICK = Settings(1, 1, 64 << 20, 32 << 20, 16 << 20, 32 << 20, 100, (1, 20), (1, 100), 20)
 
 
 def _requests(connections: int) -> Callable[[Peer, Settings, Results, Path], None]:
@@ -184,11 +200,7 @@ def clients_grow(folder: Path, settings: Settings, results: Results) -> None:
         peer = Tunnel(folder)
         peer.start_server()
         try:
-            script = [sys.executable, str(HERE / "crowd.py"), str(peer.link_port), str(peer.token_file)]
-            upstream = f"http://127.0.0.1:{BACKEND_PORT}"
-            crowd = Program([*script, str(count), upstream], folder / f"crowd-{count}.log")
-            peer.programs["clientes"] = crowd
-            crowd.wait_for("ready")
+            _start_crowd(peer, count)
             server = peer.programs["servidor"].pids
             held = resident_bytes(server)
             before = cost_of(server)
@@ -204,6 +216,39 @@ def clients_grow(folder: Path, settings: Settings, results: Results) -> None:
             )
         finally:
             peer.stop()
+
+
+_DOWN_S = 3.0
+_RETURN_S = 30.0
+
+
+def come_back(folder: Path, settings: Settings, results: Results) -> None:
+    """An exit node is killed and comes back after a while: when do its clients?"""
+    peer = Tunnel(folder)
+    peer.start_server()
+    try:
+        crowd = _start_crowd(peer, settings.returning)
+        peer.programs.pop("servidor").end(is_killed=True)
+        time.sleep(_DOWN_S)
+        peer.start_server()
+        listening_s = time.monotonic()
+        deadline = listening_s + _RETURN_S
+        while crowd.log.read_text().count("back") < settings.returning:
+            crowd.check(deadline)
+            time.sleep(0.1)
+        times = re.findall(r"^back ([\d.]+)$", crowd.log.read_text(), re.MULTILINE)
+        results.returns = sorted(max(0.0, float(moment) - listening_s) for moment in times)
+    finally:
+        peer.stop()
+
+
+def _start_crowd(peer: Tunnel, count: int) -> Program:
+    script = [sys.executable, str(HERE / "crowd.py"), str(peer.link_port), str(peer.token_file)]
+    upstream = f"http://127.0.0.1:{BACKEND_PORT}"
+    crowd = Program([*script, str(count), upstream], peer.folder / f"crowd-{count}.log")
+    peer.programs["clientes"] = crowd
+    crowd.wait_for("ready")
+    return crowd
 
 
 def streams_grow(peer: Peer, settings: Settings, results: Results) -> None:

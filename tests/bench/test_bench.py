@@ -49,11 +49,17 @@ def test_a_quick_run_measures_every_peer_and_draws_the_plot(tmp_path: Path) -> N
     assert measured["tunel"] == measured["tunel-tls"] == measured["nginx"] == measured["ssh"]
     assert len(measured["tunel"]) == 20
     assert {"clients", "streams"} <= {name for point in told["growth"] for name in point}
+    assert len(told["returns"]) == 20
 
     text = plot.read_text()
     ET.fromstring(text)
     assert "ssh -R" in text
-    for words in ("Razones entre medianas:", "bajada con el enlace a 50 ms", "meta ≥ 5.0"):
+    for words in (
+        "Razones entre medianas:",
+        "bajada con el enlace a 50 ms",
+        "meta ≥ 5.0",
+        "20 clientes vuelven",
+    ):
         assert words in done.stdout
     assert namespaces() <= before
 

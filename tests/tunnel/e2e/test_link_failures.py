@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from support.backend import Backend
+from support.raw_agent import RawAgent
 from support.relay import Relay
 from support.tunnel_kit import Starter
 from support.tunnel_process import Client, Server
@@ -85,6 +86,35 @@ def test_the_server_notices_by_itself_that_a_link_is_dead(start: Starter) -> Non
         client.signal(signal.SIGCONT)
     client.wait_until_connected(2)
     assert serves(server)
+
+
+def test_a_half_open_link_is_noticed_by_the_server_too_without_its_client_s_help(start: Starter) -> None:
+    """The agent here never pings, never leaves and never comes back: only the server can notice."""
+    backend, server = start.backend(), start.server(QUICK_PINGS)
+    relay = start.relay(server.control_port)
+    with RawAgent(relay.port, receive_buffer=0):
+        server.wait_for("client_connected")
+        time_of_death = time.monotonic()
+        relay.mute()
+        assert server.wait_for("client_gone")["reason"] == "ping-timeout"
+        # Two intervals of half a second, and room for a busy machine.
+        assert time.monotonic() - time_of_death < 4.0
+        start.connected_client(server, backend)
+        assert serves(server)
+
+
+def test_who_comes_back_from_a_half_open_link_has_its_name_at_the_first_attempt(start: Starter) -> None:
+    """Whichever side notices first, and whatever the server still believes then."""
+    backend, server = start.backend(), start.server(QUICK_PINGS)
+    relay = start.relay(server.control_port)
+    client = start.connected_client(relay, f"todo.example={backend.url}")
+    relay.mute()
+    client.wait_until_connected(2)
+    assert (client.count("disconnected"), client.count("refused")) == (1, 0)
+    with server.visit() as wire:
+        assert wire.ask("GET", "/", "Host: todo.example").content == b"hola"
+    server.wait_for("client_gone")
+    assert server.count("client_connected") == 2
 
 
 def test_a_server_that_is_killed_and_started_again_has_its_client_back(start: Starter) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import socket
 import sys
 
 import pytest
+from support.tunnel_kit import TOKEN
 
-from tunnel.client import retry_delay_s
+from tunnel.client import TunnelClient, retry_delay_s
+from tunnel.config import ClientConfig, Secret, parse_control_url, parse_upstreams
+from tunnel.events import Disconnected, Event
 
 # Written out once more, and not taken from the code: after each number of failures, the most it may wait.
 CEILINGS_S = {1: 0.5, 2: 1.0, 3: 2.0, 4: 4.0, 5: 5.0, 6: 5.0, 100: 5.0, 10**6: 5.0, sys.maxsize: 5.0}
@@ -50,3 +55,38 @@ def test_two_clients_wait_differently() -> None:
     first = [retry_delay_s(n, random.Random(1)) for n in range(1, 20)]
     second = [retry_delay_s(n, random.Random(2)) for n in range(1, 20)]
     assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+async def waits_of(port: int, attempts: int) -> list[float]:
+    """Return how long a client waits after each of its first attempts, none of which succeeds."""
+    waits: list[float] = []
+    has_tried = asyncio.Event()
+
+    def on_event(event: Event) -> None:
+        assert isinstance(event, Disconnected)
+        waits.append(event.retry_in_s)
+        if len(waits) == attempts:
+            has_tried.set()
+
+    address = parse_control_url(f"ws://127.0.0.1:{port}")
+    config = ClientConfig(address, Secret(TOKEN), parse_upstreams(["http://127.0.0.1:1"]))
+    running = asyncio.create_task(TunnelClient(config, on_event).run())
+    await has_tried.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return waits
+
+
+def test_the_clients_of_an_exit_node_that_is_away_come_back_spread_out() -> None:
+    """Forty clients fail at the same moment, three times; ./scripts/bench does it with 500."""
+
+    async def all_waits(port: int) -> list[list[float]]:
+        return await asyncio.gather(*(waits_of(port, 3) for _ in range(40)))
+
+    with socket.socket() as held:  # bound and not listening: whoever calls is refused
+        held.bind(("127.0.0.1", 0))
+        told = asyncio.run(all_waits(held.getsockname()[1]))
+    for failures, waits in enumerate(zip(*told, strict=True), start=1):
+        quarters = [int(4 * wait / CEILINGS_S[failures]) for wait in waits]
+        # All forty in three quarters of the time: less than once in 20 000 runs.
+        assert {min(3, quarter) for quarter in quarters} == {0, 1, 2, 3}, waits
