@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 from support.chromium import run_chromium
+from support.contrast import CONTRASTS
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gtd_app.server import AppServer
@@ -430,33 +431,6 @@ def test_targets_are_large_enough_to_hit(page: Page) -> None:
             assert min(size["width"], size["height"]) >= 22, (control.accessible_name, size)
 
 
-# The contrast of every piece of text with what is behind it, by the formula of WCAG 2.2.
-LOW_CONTRASTS = """
-const channel = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-const parse = (color) => color.match(/[\\d.]+/g).map(Number);
-const luminance = ([red, green, blue]) =>
-  [red, green, blue].map((value) => channel(value / 255)).reduce((sum, value, i) =>
-    sum + value * [0.2126, 0.7152, 0.0722][i], 0);
-const behind = (element) => {
-  for (; element; element = element.parentElement) {
-    const color = parse(getComputedStyle(element).backgroundColor);
-    if (color.length === 3 || color[3] === 1) return color;
-  }
-  return [255, 255, 255];
-};
-const found = [];
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-  const element = node.parentElement;
-  if (!node.data.trim() || !element.checkVisibility() || element.closest("noscript")) continue;
-  const [text, ground] = [parse(getComputedStyle(element).color), behind(element)];
-  const [light, dark] = [luminance(text), luminance(ground)].sort((a, b) => b - a);
-  found.push([(light + 0.05) / (dark + 0.05), node.data.trim()]);
-}
-return found;
-"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_what_is_behind_it(page: Page, scheme: str) -> None:
     page.emulate(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
@@ -467,7 +441,7 @@ def test_text_stands_out_from_what_is_behind_it(page: Page, scheme: str) -> None
     page.find("button.primary").click()  # the message of an empty title
     page.run("document.getElementById('banner-title').textContent = 'Sin conexión'")
     page.run("document.getElementById('banner').hidden = false")
-    measured = page.run(LOW_CONTRASTS)
+    measured = page.run(CONTRASTS)
     assert len(measured) > 20
     assert {"Nueva", "Sin conexión", "Escriba el título de la tarea."} <= {text for _, text in measured}
     assert [(round(ratio, 2), text) for ratio, text in measured if ratio < 4.5] == []

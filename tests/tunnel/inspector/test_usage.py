@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.inspected import Inspected
@@ -36,6 +37,14 @@ def test_there_is_none_unless_it_is_asked_for() -> None:
 )
 def test_the_options_say_what_is_kept(given: list[str], wanted: InspectorOptions) -> None:
     assert read_options(build_parser().parse_args([*CLIENT, *given])) == wanted
+
+
+@pytest.mark.parametrize(("line", "port"), [("inspector = true", 4040), ("inspector = 4041", 4041)])
+def test_a_file_may_ask_for_it_too(line: str, port: int, tmp_path: Path) -> None:
+    file = tmp_path / "cliente.toml"
+    file.write_text(f'{line}\ninspector-body = "2K"\n')
+    options = build_parser().parse_command([*CLIENT, f"--config={file}"])
+    assert read_options(options) == InspectorOptions(port, max_body_bytes=2048)
 
 
 @pytest.mark.parametrize(
