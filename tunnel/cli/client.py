@@ -20,6 +20,7 @@ from tunnel.cli.common import (
     use_all_descriptors,
 )
 from tunnel.cli.config_file import add_config_option
+from tunnel.cli.folder import add_folder_options, share_folder
 from tunnel.cli.identity import IDENTITY_OPTIONS, add_identity_options, read_identity
 from tunnel.cli.metrics import CannotListen, add_metrics_option, agents_watched, words_of_metrics
 from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
@@ -67,6 +68,7 @@ def add_parser(commands: Subparsers) -> None:
         help="servicio local que se comparte: http://localhost:5000, o NOMBRE=URL para compartirlo solo con "
         "ese nombre; pueden ser varios, separados por comas",
     )
+    add_folder_options(parser)
     parser.add_argument(
         "--tcp",
         metavar="PUERTO=EQUIPO:PUERTO",
@@ -156,6 +158,7 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Keep the tunnel up until a signal says stop or the exit node says no."""
     connections = read_connections(options)
+    options.upstream = [*options.upstream, *share_folder(options)]
     configs = [_config(options, connection) for connection in connections]
     inspected = inspector.read_options(options)
     if options.inseguro and all(config.address.is_tls for config in configs):

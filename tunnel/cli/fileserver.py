@@ -6,6 +6,7 @@ import argparse
 import ipaddress
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM (0) or Ctrl-C (130)."""
     token = load_token(options.token_file, os.environ)
     try:
-        ipaddress.ip_address(options.host)
+        is_exposed = not ipaddress.ip_address(options.host).is_loopback
     except ValueError:
         raise ConfigError(f"--host: «{options.host}» no es una dirección IP, como 127.0.0.1.") from None
     if not 0 <= options.port <= 65535:
@@ -61,6 +62,12 @@ def run(options: argparse.Namespace) -> int:
     from tunnel.fileserver.app import create_app
     from tunnel.service.notify import Notifier
 
+    if is_exposed:
+        print(
+            f"tunnel fileserver: cuidado, con --host {options.host} se llega a la carpeta desde la red, y la "
+            "contraseña va sin cifrar. Por el túnel no hace falta: quite --host.",
+            file=sys.stderr,
+        )
     app = create_app(options.webroot, token, allow_browsing=options.allow_browsing)
     server = create_server(app, host=options.host, port=options.port, ident=None)
     notifier = Notifier.of_process()

@@ -1,24 +1,21 @@
-"""The application: basic authentication, conditional requests, ranges and the listing.
-
-Flask's ``send_file`` answers ETag, If-Match, If-None-Match, If-Modified-Since, If-Range and one range.  Left
-to do is here: If-Unmodified-Since, several ranges (answered whole, as RFC 9110, section 14.2, allows), and
-other units, which the same section has ignored.
-"""
+"""The application: basic authentication, which file is meant, and the listing."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, abort, redirect, render_template, request, send_file
+from flask import Flask, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from tunnel.config import Secret
-from tunnel.fileserver.places import Entry, find_place, list_entries
+from tunnel.fileserver.places import Entry, Place, list_entries, open_place
+from tunnel.fileserver.sending import send
 
 __all__ = ["USER", "create_app"]
 
@@ -65,21 +62,28 @@ def create_app(webroot: Path, token: Secret, *, allow_browsing: bool) -> Flask:
     @app.route("/", defaults={"name": ""})
     @app.route("/<path:name>")
     def serve(name: str) -> AnyResponse:
-        place = find_place(root, name)
+        place = open_place(root, name)
         if place is None:
             abort(404)
-        if place.is_file():
-            if name.endswith("/"):
-                abort(404)
-            return _send(place)
+        if place.is_folder:
+            with closing(place):
+                return enter(place, name)
+        if name.endswith("/"):
+            place.close()
+            abort(404)
+        return send(place, is_download="descargar" in request.args)
+
+    def enter(folder: Place, name: str) -> AnyResponse:
         if name and not name.endswith("/"):
             return redirect(f"/{quote(name)}/", 308)
-        index = find_place(root, f"{name}index.html")
-        if index is not None and index.is_file():
-            return _send(index)
+        index = open_place(root, f"{name}index.html")
+        if index is not None and not index.is_folder:
+            return send(index, is_download=False)
+        if index is not None:
+            index.close()
         if not allow_browsing:
             abort(404)
-        return _list(root, place, name)
+        return _list(root, folder, name)
 
     @app.errorhandler(404)
     def missing(_error: Exception) -> Response:
@@ -96,24 +100,7 @@ def _say(status: int, text: str, headers: dict[str, str]) -> Response:
     return Response(f"{text}\n", status, headers, content_type="text/plain; charset=utf-8")
 
 
-def _send(place: Path) -> Response:
-    wanted = request.headers.get("Range", "")
-    if "," in wanted or not wanted.lower().startswith("bytes="):
-        request.environ.pop("HTTP_RANGE", None)
-    # RFC 9110, section 13.2.2: If-Unmodified-Since counts only where there is no If-Match.
-    since = request.if_unmodified_since
-    if (
-        since is not None
-        and "If-Match" not in request.headers
-        and int(place.stat().st_mtime) > since.timestamp()
-    ):
-        return _say(412, "El archivo cambió desde esa fecha.", {})
-    response = send_file(place, conditional=True, etag=True)
-    response.headers["Accept-Ranges"] = "bytes"
-    return response
-
-
-def _list(root: Path, folder: Path, name: str) -> Response:
+def _list(root: Path, folder: Place, name: str) -> Response:
     order = request.args.get("orden", "nombre")
     order = order if order in _KEYS else "nombre"
     down = request.args.get("sentido") == "baja"

@@ -1,14 +1,18 @@
 """``tunnel fileserver``, the real command, asked over raw sockets."""
 
 import base64
+import os
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support.whole_path import make_token, program, running_client, running_exit_node
+
+from tunnel.fileserver.places import open_real
 
 TOKEN = "un-token-de-prueba-0123456789abcdef-0123456789"
 SECRET = b"nobody outside may read this"
@@ -167,6 +171,85 @@ def test_the_listing_is_sorted_without_scripts_and_hides_what_cannot_be_read(ser
     assert "oculto" not in up
     assert "fuga" not in up
     assert server.ask("/sub").headers["location"].endswith("/sub/")
+
+
+def test_the_name_to_save_a_file_by_is_told_in_full_and_it_may_be_a_download(
+    server: Server,
+) -> None:
+    target = "/sub/%C3%B1and%C3%BA.html"
+    shown = server.ask(target).headers["content-disposition"]
+    assert shown == "inline; filename=\"nandu.html\"; filename*=UTF-8''%C3%B1and%C3%BA.html"
+    saved = server.ask(f"{target}?descargar").headers["content-disposition"]
+    assert saved.startswith("attachment; ")
+    (server.root / 'dice "hola".tar.gz').write_bytes(b"x")
+    quoted = server.ask("/dice%20%22hola%22.tar.gz").headers
+    assert quoted["content-disposition"] == 'inline; filename="dice \\"hola\\".tar.gz"'
+    # What is compressed comes as it is on the disk: a browser would undo a Content-Encoding.
+    assert (quoted["content-type"], quoted.get("content-encoding")) == ("application/gzip", None)
+
+
+def test_a_folder_that_becomes_a_link_once_it_was_judged_is_not_followed(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "fuera").mkdir()
+    (tmp_path / "fuera" / "secreto").write_bytes(SECRET)
+    root = server.root.resolve()
+    opened = open_real(root, ("sub", "ñandú.html"))
+    assert opened is not None
+    opened.close()
+    # As it is after the exchange: the parts were judged when "cambiada" was a folder of the share.
+    (root / "cambiada").symlink_to(tmp_path / "fuera")
+    (root / "archivo").symlink_to(tmp_path / "secreto")
+    for parts in (("cambiada",), ("cambiada", "secreto"), ("archivo",)):
+        assert open_real(root, parts) is None
+
+
+def test_nothing_escapes_while_a_folder_and_a_link_take_turns(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "fuera").mkdir()
+    (tmp_path / "fuera" / "dato").write_bytes(SECRET)
+    (tmp_path / "dentro").mkdir()
+    (tmp_path / "dentro" / "dato").write_bytes(b"public")
+    link, folder, place = tmp_path / "enlace", tmp_path / "dentro", server.root / "turno"
+    link.symlink_to(tmp_path / "fuera")
+    ended = threading.Event()
+
+    def exchange() -> None:
+        while not ended.is_set():
+            for one in (link, folder):
+                one.rename(place)
+                place.rename(one)
+
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    try:
+        answers = [server.ask("/turno/dato") for _ in range(300)]
+    finally:
+        ended.set()
+        thread.join()
+    assert {answer.status for answer in answers} <= {200, 404}
+    assert SECRET not in {answer.body for answer in answers}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="las tuberías son de POSIX / pipes are of POSIX")
+def test_a_pipe_is_neither_listed_nor_waited_for(server: Server) -> None:
+    os.mkfifo(server.root / "tuberia")
+    assert server.ask("/tuberia").status == 404
+    assert b"tuberia" not in server.ask("/").body
+
+
+def test_an_address_that_is_not_loopback_is_warned_of(tmp_path: Path) -> None:
+    token = tmp_path / "token.txt"
+    token.touch(mode=0o600)
+    token.write_text(TOKEN, encoding="utf-8")
+    command = [program("tunnel"), "fileserver", "--webroot", tmp_path, "--port", "0", "--token-file", token]
+    for host, is_warned in (("127.0.0.1", False), ("0.0.0.0", True)):
+        process = subprocess.Popen(
+            [*command, "--host", host], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        assert ("sin cifrar" in process.communicate(timeout=20)[1]) == is_warned
 
 
 def test_a_folder_is_read_through_a_real_tunnel(server, tmp_path):
