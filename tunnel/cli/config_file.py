@@ -8,6 +8,9 @@
     auto-tls-san = ["192.0.2.10"]          # one that may be given several times
     tokens-file = "tokens.toml"            # beside this file
 
+    [profile.clase]                        # --profile clase: these keys too, before those above
+    port = 9000
+
 What the command line gives wins over the file, whole: a list is not added to.  A path that is not absolute
 begins at the file's folder, so that a service started elsewhere reads the same.
 """
@@ -26,11 +29,13 @@ from tunnel.toml_text import parse_toml, refuse_unknown_keys
 if TYPE_CHECKING:
     from tunnel.cli.arguments import Parser
 
-__all__ = ["add_config_option"]
+__all__ = ["add_config_option", "read_config"]
 
 _OPTION = "--config"
+_PROFILE_OPTION = "--profile"
+_PROFILES = "profile"
 _MAX_BYTES = 256 * 1024
-_NEVER = ("config", "help", "ayuda")
+_NEVER = ("config", "profile", "help", "ayuda")
 _SECRETS = ("token", "secret", "password")
 
 
@@ -43,6 +48,12 @@ def add_config_option(parser: Parser) -> None:
         help="archivo TOML con estas mismas opciones: port = 8000, auto-tls = true…; lo que se dé en la "
         "línea de órdenes va primero",
     )
+    parser.add_argument(
+        _PROFILE_OPTION,
+        metavar="NOMBRE",
+        help="con --config: lo que dice además la tabla [profile.NOMBRE] del archivo, que va antes que el "
+        "resto de él",
+    )
     parser.prepare = _read_into
 
 
@@ -52,10 +63,12 @@ def _read_into(parser: Parser, argv: Sequence[str]) -> None:
     Raises:
         ConfigError: the file cannot be read, is no TOML, or something in it is wrong.
     """
-    path = _path_in(argv)
+    path, profile = _named_in(argv)
     if path is None:
+        if profile is not None:
+            raise ConfigError(f"{_PROFILE_OPTION} va con {_OPTION} ARCHIVO, que tiene los perfiles.")
         return
-    table = parse_toml(_text_of(path), path)
+    tables = _tables_of(path)
     actions = {
         name.removeprefix("--"): action
         for action in parser._actions
@@ -63,28 +76,67 @@ def _read_into(parser: Parser, argv: Sequence[str]) -> None:
         if name.startswith("--") and name.removeprefix("--") not in _NEVER
     }
     where = f"el archivo {path}"
-    for secret in _SECRETS:
-        if secret in table and secret not in actions:
-            raise ConfigError(
-                f"{where} no puede llevar {secret!r}: use «token-file», el archivo que lo tiene."
-            )
-    refuse_unknown_keys(table, tuple(actions), where)
+    for name, table in tables.items():  # those too that are not asked for: a slip shows at once
+        place = f"el perfil {name} del archivo {path}" if name else where
+        for secret in _SECRETS:
+            if secret in table and secret not in actions:
+                raise ConfigError(
+                    f"{place} no puede llevar {secret!r}: use «token-file», el archivo que lo tiene."
+                )
+        refuse_unknown_keys(table, tuple(actions), place)
     given = {word.partition("=")[0] for word in argv}
-    for key, value in table.items():
+    for key, value in _merged(tables, profile, path).items():
         action = actions[key]
         if not given.intersection(action.option_strings):
             action.required = False
             action.default = _Reader(parser, action, key, path).read(value)
 
 
-def _path_in(argv: Sequence[str]) -> Path | None:
+def read_config(path: Path, profile: str | None) -> dict[str, object]:
+    """Return what a file of options says, with one of its profiles or none.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or has no such profile.
+    """
+    return _merged(_tables_of(path), profile, path)
+
+
+def _merged(tables: dict[str, dict[str, object]], profile: str | None, path: Path) -> dict[str, object]:
+    if profile is not None and (not profile or profile not in tables):
+        there_are = ", ".join(filter(None, tables)) or "ninguno"
+        raise ConfigError(
+            f"el archivo {path} no tiene el perfil «{profile}» ([profile.{profile}]). Los hay: {there_are}."
+        )
+    return tables[""] | tables[profile or ""]
+
+
+def _named_in(argv: Sequence[str]) -> tuple[Path | None, str | None]:
+    """Return the file and the profile that ``argv`` names."""
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     finder.add_argument(_OPTION, type=Path)
+    finder.add_argument(_PROFILE_OPTION)
     try:
-        found = finder.parse_known_args([*argv])[0].config
+        found = finder.parse_known_args([*argv])[0]
     except argparse.ArgumentError:  # without its value: the command's own parser says so
-        return None
-    return found if isinstance(found, Path) else None
+        return None, None
+    return found.config, found.profile
+
+
+def _tables_of(path: Path) -> dict[str, dict[str, object]]:
+    """Return what the file says for all under "", and then its profiles.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or its profiles are no tables.
+    """
+    document = parse_toml(_text_of(path), path)
+    profiles = document.pop(_PROFILES, {})
+    if not isinstance(profiles, dict) or not all(
+        name and isinstance(table, dict) for name, table in profiles.items()
+    ):
+        raise ConfigError(
+            f"en el archivo {path} cada perfil es una tabla: [profile.casa], y debajo sus claves."
+        )
+    return {"": document, **profiles}
 
 
 def _text_of(path: Path) -> str:

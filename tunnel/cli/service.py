@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunnel.cli.common import fail
+from tunnel.cli.config_file import read_config
 from tunnel.config import TOKEN_VARIABLE, ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_generate_option", "add_parser", "generate", "is_asked_to_generate"]
 
-_NOT_OF_THE_SERVICE = ("config", "dry_run", "generate", "nombre")
+_NOT_OF_THE_SERVICE = ("config", "dry_run", "generate", "nombre", "profile")
 _VARIABLES = (TOKEN_VARIABLE, "HTTPS_PROXY", "https_proxy")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,59}", re.ASCII)
 
@@ -218,14 +219,13 @@ def _unit(options: argparse.Namespace, name: str, command: str) -> Unit:
 def _order(options: argparse.Namespace, name: str, command: str) -> Order:
     from tunnel.service.unit import Order
     from tunnel.service.words import given_options, options_of_table
-    from tunnel.toml_text import parse_toml
 
     leaf, words = _leaf(options.words)
     given = given_options(leaf, words)
     if (
         options.config is not None
     ):  # its options become the unit's own: a service has no file of options to lose
-        table = parse_toml(options.config.read_text(encoding="utf-8-sig"), options.config)
+        table = read_config(options.config, options.profile)
         given += options_of_table(leaf, table, options.config.parent, given)
     given = [each for each in given if each.dest not in _NOT_OF_THE_SERVICE]
     ports = [value for key, value in vars(options).items() if key.endswith("port") and isinstance(value, int)]

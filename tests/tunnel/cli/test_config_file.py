@@ -62,7 +62,7 @@ def test_every_option_can_be_in_a_file(folder: Path, command: str) -> None:
     told: dict[str, str] = {}
     for action in parser._actions:
         name = action.option_strings[0].removeprefix("--") if action.option_strings else ""
-        if action.dest in ("help", "config"):
+        if action.dest in ("help", "config", "profile"):
             continue
         assert action.option_strings[0].startswith("--"), "an option without a long name has no key"
         if action.const is True:
@@ -78,6 +78,74 @@ def test_the_command_line_wins_and_a_list_is_not_added_to(folder: Path) -> None:
     read = vars(parsed(folder, "client", text, "--upstream=http://localhost:2", "--proxy-protocol", "v2"))
     assert read["upstream"] == ["http://localhost:2"]
     assert (read["proxy_protocol"], read["upstream_timeout"]) == ("v2", 3.0)
+
+
+PROFILES = """
+upstream = ["http://localhost:1"]
+upstream-timeout = 3
+
+[profile.casa]
+url = "ws://casa.example"
+upstream-timeout = 4
+
+[profile.uni]
+conexion = ["universidad.toml"]
+upstream = ["http://localhost:2"]
+"""
+
+
+def test_a_profile_goes_before_what_the_file_says_for_all_and_after_the_command_line(folder: Path) -> None:
+    alone = vars(parsed(folder, "client", PROFILES))
+    assert (alone["url"], alone["upstream_timeout"]) == (None, 3.0)
+    home = vars(parsed(folder, "client", PROFILES, "--profile", "casa"))
+    assert (home["url"], home["upstream_timeout"], home["upstream"]) == (
+        "ws://casa.example",
+        4.0,
+        ["http://localhost:1"],
+    )
+    away = vars(parsed(folder, "client", PROFILES, "--profile=uni", "--upstream-timeout=9"))
+    assert (away["conexion"], away["upstream"], away["upstream_timeout"]) == (
+        [Path("../universidad.toml")],
+        ["http://localhost:2"],
+        9.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "argv", "said"),
+    [
+        (PROFILES, ("--profile=clase",), "no tiene el perfil «clase» ([profile.clase]). Los hay: casa, uni."),
+        ("upstream = []", ("--profile=casa",), "Los hay: ninguno."),
+        ("[profile.casa]\nulr = 'x'", (), "el perfil casa del archivo ../options.toml tiene una clave"),
+        ("[profile.casa]\ntoken = 'x'", (), "no puede llevar 'token'"),
+        ("[profile.casa.otro]\nurl = 'x'", (), "'otro'"),
+        ("profile = 'casa'", (), "cada perfil es una tabla"),
+        ("profile = ['casa']", (), "cada perfil es una tabla"),
+    ],
+)  # fmt: skip
+def test_a_profile_that_is_wrong_is_told(
+    folder: Path, run: Run, text: str, argv: tuple[str, ...], said: str
+) -> None:
+    (folder / "options.toml").write_text(text, encoding="utf-8")
+    outcome = run("client", "--config", "../options.toml", *argv)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+
+
+def test_a_profile_needs_a_file(run: Run) -> None:
+    outcome = run("client", "--profile", "casa")
+    assert outcome.code == 2
+    assert "--profile va con --config" in outcome.err
+
+
+def test_a_services_unit_has_the_options_of_its_profile(folder: Path, run: Run) -> None:
+    text = "port = 9000\n[profile.clase]\nport = 9001\ncontrol-port = 9002\n"
+    (folder / "options.toml").write_text(text, encoding="utf-8")
+    outcome = run("server", "--config", "../options.toml", "--profile=clase", "--generate=systemd")
+    assert outcome.code == 0, outcome.err
+    assert "--port=9001" in outcome.out
+    assert "--control-port=9002" in outcome.out
+    assert "--profile" not in outcome.out
 
 
 def test_a_relative_path_begins_at_the_files_folder(folder: Path) -> None:
