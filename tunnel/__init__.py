@@ -15,6 +15,7 @@ Map
     ``metrics``      what a server or a client counts, for people and for Prometheus
     ``routing``      which client serves which name
     ``balance``      which client of several that share a name is next
+    ``quotas``       exit node: what a token may take, in streams and bytes a second
     ``health``       agent: are its services well?
     ``access``       whose token is whose
     ``sites``        exit node: who may visit which name, from where and how often

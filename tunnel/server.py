@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tunnel.access.keeper import AccessKeeper
+from tunnel.access.quota import NO_QUOTA
 from tunnel.config import CATCH_ALL, ConfigError, ServerConfig
 from tunnel.events import (
     Address,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from tunnel.https.edge import HttpsEdge
     from tunnel.https.listener import TlsListener
     from tunnel.mtls.guests import Guest
+    from tunnel.quotas.quota import Quota, QuotaBook
     from tunnel.sites.gate import SitesGate
     from tunnel.sni.edge import SniTable
     from tunnel.tcp.edge import PortTable, TcpVisitor
@@ -262,10 +265,6 @@ class TunnelServer:
         reason = route.holder.why_not(route.index)
         return FAULTS[reason] if reason else (route.holder.session, route.index)
 
-    def may_open(self, session: Session) -> bool:
-        """Whether a client takes one more stream."""
-        return session.stream_count < self.config.client_limits.max_streams
-
     def allows_name(self, key_id: str, name: str) -> bool:
         """Whether a token may serve a TLS name now."""
         return self.access.allows(key_id, name)
@@ -370,6 +369,7 @@ class TunnelServer:
             self.sni.routes.release(client)
         if client.is_open:
             self._open_clients -= 1
+            client.leave_quota()
             self.routes.release(client)
             self.on_event(
                 ClientGone(
@@ -397,6 +397,8 @@ class TunnelServer:
         if isinstance(event, TokensReloaded) or self.access.has_expired():
             for client in list(self._clients):
                 client.check_access()
+                if client.is_open and not client.session.is_closed:
+                    client.settle_quota()
 
     def _new_link(self) -> ExitNodeLink:
         link = ExitNodeLink(self._may_try, self.answerers)
@@ -420,6 +422,13 @@ class TunnelServer:
 
     def _may_try(self, address: str) -> bool:
         return self._attempts.take(source_of(address), asyncio.get_running_loop().time())
+
+    @cached_property
+    def quotas(self) -> QuotaBook:
+        """What tokens with a quota have taken; made for the first of them."""
+        from tunnel.quotas.quota import QuotaBook
+
+        return QuotaBook()
 
     def has_room_for(self, hello: Hello, claim: Claim) -> bool:
         """Whether one more client may come, or this one comes back for what it has."""
@@ -465,6 +474,7 @@ class ConnectedClient:
         self.names: tuple[str, ...] = ()  # what it was granted
         self.ports: tuple[int, ...] = ()
         self.sni: tuple[str, ...] = ()
+        self._quota: Quota | None = None
         self.shared_as = ""  # its instance, where it shares them with others
         self._down: set[int] = set()  # names that are not ready for visitors, by their index
         self._claim = Claim(())
@@ -476,7 +486,26 @@ class ConnectedClient:
             return "draining"
         if self._down and index in self._down:
             return "upstream-down"
-        return "" if self._server.may_open(session) else "too-many-streams"
+        return "" if self.has_room() else "too-many-streams"
+
+    def has_room(self) -> bool:
+        """Whether it takes one more stream, and its token one more."""
+        limit = self._server.config.client_limits.max_streams
+        return self.session.stream_count < limit and (self._quota is None or self._quota.has_room())
+
+    def settle_quota(self) -> None:
+        """Keep to what its token may take now."""
+        rules = self._server.access.quota(self.key_id)
+        if rules != NO_QUOTA:
+            self._quota = self._server.quotas.settle(self.key_id, rules, self.session)
+        else:
+            self.leave_quota()
+
+    def leave_quota(self) -> None:
+        """Count in no quota any more."""
+        if self._quota is not None:
+            self._quota = None
+            self._server.quotas.leave(self.key_id, self.session)
 
     def load(self) -> int:
         """Return how many streams it has under way."""
@@ -569,6 +598,7 @@ class ConnectedClient:
 
     def session_opened(self, grant: Grant) -> None:
         """The handshake ended well."""
+        self.settle_quota()
         self.is_open, self.names, self.ports = True, self._claim.names, self._claim.ports
         self.sni = self._claim.sni
         self.link.reschedule_tick()

@@ -2,6 +2,7 @@
 
 Map
     ``patterns``     names that a token may claim: one, those under a domain, or all of them
+    ``quota``        how much a token may take
     ``ring``         the tokens that are known now; of two that cover a name, the more specific has it
     ``tokens_file``  a ring from a TOML file that an exit node shared by many reads
     ``keeper``       the ring in force, and its file watched for changes

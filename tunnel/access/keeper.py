@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tunnel.access.quota import NO_QUOTA, TokenQuota
 from tunnel.access.ring import TokenEntry, TokenRing
 from tunnel.access.tokens_file import load_tokens
 from tunnel.config import ConfigError, Secret
@@ -53,6 +54,11 @@ class AccessKeeper:
         """Return the label of a token, or ""."""
         entry = self._ring.entry(key_id)
         return "" if entry is None else entry.label
+
+    def quota(self, key_id: str) -> TokenQuota:
+        """Return how much a token may take."""
+        entry = self._ring.entry(key_id)
+        return NO_QUOTA if entry is None else entry.quota
 
     def is_valid(self, key_id: str) -> bool:
         """Whether the token is known and has not expired."""
@@ -123,7 +129,7 @@ def _difference(former: TokenRing, ring: TokenRing) -> TokensReloaded:
     before, after = former.by_label(), ring.by_label()
 
     def rights(known: tuple[str, TokenEntry]) -> tuple[object, ...]:
-        return known[0], known[1].names, known[1].ports, known[1].expires_s
+        return known[0], known[1].names, known[1].ports, known[1].expires_s, known[1].quota
 
     return TokensReloaded(
         tokens=len(ring),

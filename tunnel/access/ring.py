@@ -9,6 +9,7 @@ from hmac import compare_digest
 from pathlib import Path
 
 from tunnel.access.patterns import patterns_for
+from tunnel.access.quota import NO_QUOTA, TokenQuota
 from tunnel.config import CATCH_ALL, Secret
 from tunnel.port_ranges import EVERY_PORT, PortRanges
 from tunnel.protocol.auth import key_id
@@ -26,6 +27,7 @@ class TokenEntry:
     ports: PortRanges = EVERY_PORT  # of those that the exit node gives away
     expires_s: float = math.inf  # Unix time from which it is of no use
     secret_file: Path | None = None  # where the secret was read, if not in the tokens file itself
+    quota: TokenQuota = NO_QUOTA
     certificate: str = ""  # in place of a secret, which is "" then: a name or the digest of a certificate
 
     @property

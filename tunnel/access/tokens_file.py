@@ -7,6 +7,8 @@
     secret = "…"                         # or secret_file = "secretos/ana.txt", beside this file
     names = ["ana.example", "*.ana.example"]
     ports = ["5432", "6000-6010"]        # TCP ports; one of names and ports may be left out
+    max_streams = 50                     # optional: requests and connections at once
+    bandwidth = "10MB/s"                 # optional, in each direction
     expires = 2026-12-18                 # optional: a date (to its end, UTC) or a time with its zone
 
 In place of the secret, ``certificate = "ana"`` names a client certificate: by a name in it, or by its digest,
@@ -24,6 +26,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from tunnel.access.patterns import parse_pattern
+from tunnel.access.quota import parse_quota
 from tunnel.access.ring import TokenEntry
 from tunnel.config import ConfigError, Secret
 from tunnel.port_ranges import PortRanges, parse_port_ranges
@@ -37,7 +40,17 @@ MAX_TOKENS = 1000
 
 _MAX_BYTES = 1024 * 1024
 
-_KEYS = ("label", "secret", "secret_file", "certificate", "names", "ports", "expires")
+_KEYS = (
+    "label",
+    "secret",
+    "secret_file",
+    "certificate",
+    "names",
+    "ports",
+    "expires",
+    "max_streams",
+    "bandwidth",
+)
 _LABEL = re.compile(r"[\w.@+-]{1,64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -134,6 +147,7 @@ def _parse_entry(table: dict[str, object], number: int, path: Path) -> TokenEntr
         ports=ports,
         expires_s=expiry_time(table["expires"], where) if "expires" in table else math.inf,
         secret_file=secret_file,
+        quota=parse_quota(table, where),
     )
 
 

@@ -72,6 +72,10 @@ OnHealth = Callable[[int, bool, str], None]
 """Told of an index in the claim's names, whether it is ready for visitors, and why it is not."""
 
 
+MakeStream = Callable[["Session", int, int, ReceiveWindow], Stream]
+"""Makes a stream from its session, its id, its credit and its window."""
+
+
 class Role(Enum):
     """Which end of the link a session is."""
 
@@ -140,6 +144,7 @@ class Session:
         self.growth = GrowthBudget(memory=memory)
         self.received_bytes = 0  # frames, whole
         self.sent_bytes = 0  # those that were fetched
+        self.make_stream: MakeStream = Stream
         self._handshake = handshake
         self._handler = handler
         self._on_output = on_output
@@ -479,7 +484,7 @@ class Session:
 
     def _add_stream(self, stream_id: int, now: float) -> Stream:
         window = ReceiveWindow(self._own_window, self.growth, now)
-        stream = self._streams[stream_id] = Stream(self, stream_id, self._peer_window, window)
+        stream = self._streams[stream_id] = self.make_stream(self, stream_id, self._peer_window, window)
         self._newest_id = stream_id
         self._ids_came_round = self._ids_came_round or stream_id >= _HALF_SPACE
         return stream

@@ -105,7 +105,7 @@ class SniTable(Generic[H]):
     def _why_not_now(self, holder: H, index: int) -> str:
         if holder.session.draining:
             return "draining"
-        return "" if self._edge.may_open(holder.session) else "too-many-streams"
+        return "" if holder.has_room() else "too-many-streams"
 
 
 class SniVisitor(TcpVisitor):

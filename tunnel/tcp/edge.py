@@ -36,6 +36,9 @@ class PortHolder(Protocol):
     def session(self) -> Session:
         """Its link's session."""
 
+    def has_room(self) -> bool:
+        """Whether it takes one more stream."""
+
 
 H = TypeVar("H", bound=PortHolder)
 
@@ -47,9 +50,6 @@ class TcpEdge(Protocol):
 
     def allows_port(self, key_id: str, port: int) -> bool:
         """Whether a token may serve a port now."""
-
-    def may_open(self, session: Session) -> bool:
-        """Whether a client takes one more stream."""
 
     def visitor_connected(self, connection: TcpVisitor) -> None:
         """A visitor came; it may be turned away."""
@@ -175,7 +175,7 @@ class _HeldPort(Generic[H]):
     def _why_not(self, holder: H, index: int) -> str:
         if holder.session.draining or not self._edge.allows_port(holder.key_id, self.port):
             return "draining"
-        return "" if self._edge.may_open(holder.session) else "too-many-streams"
+        return "" if holder.has_room() else "too-many-streams"
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
