@@ -29,6 +29,7 @@ from tunnel.cli import (
 )
 from tunnel.cli.arguments import Parser
 from tunnel.cli.common import fail, log_level
+from tunnel.cli.logs import configure_logging
 from tunnel.config import TOKEN_VARIABLE, ConfigError
 from tunnel.os_errors import describe_os_error
 from tunnel.secret_files import FileUnusable
@@ -101,9 +102,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options = build_parser().parse_command(argv)
         command = options.command
-        logging.basicConfig(
-            level=options.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-        )
+        configure_logging(options)
         options.words = argv
         return int(
             service.generate(options) if service.is_asked_to_generate(options) else options.run(options)

@@ -22,6 +22,7 @@ from tunnel.cli.common import (
 from tunnel.cli.config_file import add_config_option
 from tunnel.cli.folder import add_folder_options, share_folder
 from tunnel.cli.identity import IDENTITY_OPTIONS, add_identity_options, read_identity
+from tunnel.cli.logs import EventStyle, event_style
 from tunnel.cli.metrics import CannotListen, add_metrics_option, agents_watched, words_of_metrics
 from tunnel.cli.proxy import PROXY_DETAILS, PROXY_REFUSALS, add_proxy_options, read_proxy
 from tunnel.cli.service import add_generate_option
@@ -174,8 +175,8 @@ def run(options: argparse.Namespace) -> int:
     tune_process()
     memory = MemoryBudget(options.memory_limit) if options.memory_limit else None
     try:
-        with inspector.inspecting(inspected, as_json=options.json) as observer:
-            return run_in_loop(_connect(configs, options.json, memory, observer, options.metrics))
+        with inspector.inspecting(inspected, style=event_style(options)) as observer:
+            return run_in_loop(_connect(configs, event_style(options), memory, observer, options.metrics))
     except inspector.CannotInspect as error:
         return fail("client", str(error))
 
@@ -239,7 +240,7 @@ def _read_from_options(options: argparse.Namespace) -> Connection:
 
 async def _connect(
     configs: Sequence[ClientConfig],
-    as_json: bool,
+    style: EventStyle,
     memory: MemoryBudget | None,
     observer: ClientObserver | None,
     metrics: MetricsAddress | None,
@@ -249,7 +250,7 @@ async def _connect(
     are_several = len(configs) > 1
     printers = [
         EventPrinter(
-            as_json,
+            style,
             _Describer(config, names_it=are_several),
             stop.requested.set,
             {"exit_node": config.address.url} if are_several else {},

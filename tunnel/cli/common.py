@@ -17,6 +17,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tunnel.cli.logs import EventStyle, add_log_format_option, log_line
 from tunnel.config import TOKEN_VARIABLE, ConfigError, Secret, parse_network
 from tunnel.events import Event
 from tunnel.port_ranges import PortRanges, parse_port_ranges
@@ -77,6 +78,7 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="escribe cada suceso como una línea JSON, para otros programas"
     )
+    add_log_format_option(parser)
 
 
 def port_number(text: str) -> int:
@@ -134,7 +136,7 @@ def read_token(options: argparse.Namespace) -> Secret:
 
 
 class EventPrinter:
-    """Shows events on stdout: as JSON lines, or as ``describe`` words them (None: not at all).
+    """Shows events on stdout: as lines of JSON, or as ``describe`` words them (None: not at all).
 
     Once nobody reads stdout any more nothing else is written; ``on_lost`` is called, and ``is_lost`` set.
 
@@ -144,12 +146,12 @@ class EventPrinter:
 
     def __init__(
         self,
-        as_json: bool,
+        style: EventStyle,
         describe: Callable[[Event], str | None],
         on_lost: Callable[[], None],
         more: Mapping[str, str] | None = None,
     ) -> None:
-        self._as_json = as_json
+        self._style = style
         self._more = more or {}
         self._describe = describe
         self._on_lost = on_lost
@@ -157,9 +159,10 @@ class EventPrinter:
 
     def __call__(self, event: Event) -> None:
         """Show one event, at once."""
-        if self._as_json:
+        if self._style is not EventStyle.WORDS:
             # In ASCII: a pipe's encoding is anybody's guess on Windows.
-            text = json.dumps({"event": event.name, **self._more, **asdict(event)})
+            members = {"event": event.name, **self._more, **asdict(event)}
+            text = log_line(members) if self._style is EventStyle.LOG else json.dumps(members)
         else:
             words = self._describe(event)
             if words is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tunnel.cli.common import EventPrinter, port_number
+from tunnel.cli.logs import EventStyle
 from tunnel.config import ConfigError
 from tunnel.events import InspectorReady
 from tunnel.inspector.options import INSPECTOR_PORT, InspectorOptions
@@ -75,7 +76,7 @@ def read_options(options: argparse.Namespace) -> InspectorOptions | None:
 
 
 @contextmanager
-def inspecting(wanted: InspectorOptions | None, *, as_json: bool) -> Iterator[ClientObserver | None]:
+def inspecting(wanted: InspectorOptions | None, *, style: EventStyle) -> Iterator[ClientObserver | None]:
     """Serve the page while the block lasts; yield who watches the client, or None where nobody does.
 
     Raises:
@@ -97,7 +98,7 @@ def inspecting(wanted: InspectorOptions | None, *, as_json: bool) -> Iterator[Cl
             f"Elija otro puerto: --inspector={wanted.port + 1 if wanted.port < 65535 else 4041}"
         ) from None
     try:
-        printer = EventPrinter(as_json, lambda _: f"Inspector en {service.url}", lambda: None)
+        printer = EventPrinter(style, lambda _: f"Inspector en {service.url}", lambda: None)
         printer(InspectorReady(service.url))
         yield inspector
     finally:

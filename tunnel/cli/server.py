@@ -33,6 +33,7 @@ from tunnel.cli.config_file import add_config_option
 from tunnel.cli.https import add_https_options, read_https_options
 from tunnel.cli.identity import add_client_ca_option
 from tunnel.cli.limits import add_limit_option, client_limits, visitor_limits
+from tunnel.cli.logs import EventStyle, event_style
 from tunnel.cli.metrics import CannotListen, add_metrics_option, server_watched, words_of_metrics
 from tunnel.cli.service import add_generate_option
 from tunnel.cli.tuning import tune_process
@@ -236,7 +237,7 @@ def run(options: argparse.Namespace) -> int:
         )
     use_all_descriptors()
     tune_process()
-    return run_in_loop(_serve(config, options.json, options.metrics))
+    return run_in_loop(_serve(config, event_style(options), options.metrics))
 
 
 def _auto_tls(options: argparse.Namespace) -> AutoTls | None:
@@ -272,9 +273,9 @@ def _san(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-async def _serve(config: ServerConfig, as_json: bool, metrics: MetricsAddress | None) -> int:
+async def _serve(config: ServerConfig, style: EventStyle, metrics: MetricsAddress | None) -> int:
     stop = StopSignals()
-    printer = EventPrinter(as_json, _describe, stop.requested.set)
+    printer = EventPrinter(style, _describe, stop.requested.set)
     notifier = Notifier.of_process()
     server = TunnelServer(config, notifier.beside(printer))
     try:

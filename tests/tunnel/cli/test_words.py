@@ -20,6 +20,7 @@ from tests.tunnel.unit.kit import assert_spanish
 from tunnel import events
 from tunnel.cli import client, server
 from tunnel.cli.common import EventPrinter
+from tunnel.cli.logs import EventStyle
 from tunnel.config import ClientConfig, Secret, ServerConfig, parse_control_url, parse_upstreams
 from tunnel.events import (
     Address,
@@ -125,7 +126,7 @@ def describe_client() -> client._Describer:
 def test_an_event_is_one_line_of_json(
     capsys: pytest.CaptureFixture[str], event: Event, members: dict[str, object]
 ) -> None:
-    EventPrinter(True, lambda event: pytest.fail("not for people"), pytest.fail)(event)
+    EventPrinter(EventStyle.JSON, lambda event: pytest.fail("not for people"), pytest.fail)(event)
     written = capsys.readouterr().out
     assert written.endswith("\n")
     assert written.count("\n") == 1
@@ -145,12 +146,12 @@ def test_every_event_has_a_sample_and_a_name_of_its_own() -> None:
 
 
 def test_words_have_the_time_in_front(capsys: pytest.CaptureFixture[str]) -> None:
-    EventPrinter(False, lambda event: "Hola.", pytest.fail)(Stopping(0))
+    EventPrinter(EventStyle.WORDS, lambda event: "Hola.", pytest.fail)(Stopping(0))
     assert re.fullmatch(r"\[\d\d:\d\d:\d\d\] Hola\.\n", capsys.readouterr().out)
 
 
 def test_what_has_no_words_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    EventPrinter(False, lambda event: None, pytest.fail)(Stopping(0))
+    EventPrinter(EventStyle.WORDS, lambda event: None, pytest.fail)(Stopping(0))
     assert capsys.readouterr().out == ""
 
 
@@ -314,7 +315,7 @@ def test_a_reader_that_is_gone_is_noticed_once_and_bothers_nobody(monkeypatch: p
     lost: list[str] = []
     stdout = io.TextIOWrapper(io.FileIO(writing, "w"), write_through=True)
     monkeypatch.setattr(sys, "stdout", stdout)
-    printer = EventPrinter(True, lambda event: None, lambda: lost.append("lost"))
+    printer = EventPrinter(EventStyle.JSON, lambda event: None, lambda: lost.append("lost"))
     try:
         for _ in range(3):
             printer(Stopping(0))
