@@ -50,6 +50,7 @@ class Issuer:
         self._options = options
         self._key = JWKEC(key=account_key)
         self._client: client.ClientV2 | None = None
+        self._account: messages.RegistrationResource | None = None
 
     def obtain(self, name: str, prover: Prover) -> str:
         """Return a new key and a certificate for ``name`` with its chain (PEM, in this order).

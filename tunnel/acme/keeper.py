@@ -38,6 +38,7 @@ class _Plan:
     certificate: Certificate | None = None
     failures: int = 0
     retry_s: float = 0.0  # Unix time
+    attempt: int = 0  # the number of the last one among all names
 
 
 class AcmeKeeper:
@@ -75,6 +76,7 @@ class AcmeKeeper:
         for plan in self._plans.values():
             plan.certificate = self._store.load(plan.name)
         self._is_busy = False
+        self._attempts = 0
         self._failures = 0  # in a row, of what no name is to blame for
         self._retry_s = 0.0
         self._next_s = 0.0  # before that nothing is due
@@ -117,6 +119,8 @@ class AcmeKeeper:
         if plan is None:
             return
         self._is_busy = True
+        self._attempts += 1
+        plan.attempt = self._attempts
         # A daemon: an issuer that does not answer must not keep the exit node from stopping.
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._work, args=(loop, plan), name="acme", daemon=True).start()
@@ -136,8 +140,8 @@ class AcmeKeeper:
             for retry_s in (plan.retry_s, self._retry_s):
                 if retry_s <= now_s + MAX_PAUSE_S:
                     due_s = max(due_s, retry_s)
-            waiting.append((due_s, plan.name))
-        due_s, name = min(waiting, default=(now_s + MAX_PAUSE_S, ""))
+            waiting.append((due_s, plan.attempt, plan.name))  # of those that are due at once, all in turn
+        due_s, _, name = min(waiting, default=(now_s + MAX_PAUSE_S, 0, ""))
         if name and due_s <= now_s:
             return self._plans[name]
         self._next_s = min(due_s, now_s + MAX_PAUSE_S)

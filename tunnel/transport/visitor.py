@@ -139,7 +139,8 @@ class VisitorConnection(asyncio.Protocol):
         """Called by asyncio: a visitor came."""
         self._transport = cast(asyncio.Transport, transport)
         if self._edge.memory is not None:  # 64 KiB by themselves, which nobody would have counted
-            self._transport.set_write_buffer_limits(high=0)
+            # Over TLS 0 would never be reached: it pauses with as much as that and not with more.
+            self._transport.set_write_buffer_limits(high=1 if self._is_tls else 0, low=0)
         peer = transport.get_extra_info("peername")
         if peer:
             self.visitor_ip = peer[0].partition("%")[0]

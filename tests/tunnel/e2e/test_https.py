@@ -134,8 +134,9 @@ def test_browsers_are_told_to_come_back_by_https_only(start: Starter, ca: Ca) ->
         assert "strict-transport-security" not in wire.ask("GET", "/", f"Host: {NAME}").fields.names
 
 
-def test_megabytes_pass_whole_in_both_directions(start: Starter, ca: Ca) -> None:
-    server = start.server("--https-port=0", *ca.options(NAME))
+@pytest.mark.parametrize("options", [[], ["--memory-limit=16M"]])
+def test_megabytes_pass_whole_in_both_directions(start: Starter, ca: Ca, options: list[str]) -> None:
+    server = start.server("--https-port=0", *options, *ca.options(NAME))
     backend = start.backend()
     start.connected_client(server, backend)
     content = os.urandom(8 << 20)
@@ -143,6 +144,18 @@ def test_megabytes_pass_whole_in_both_directions(start: Starter, ca: Ca) -> None
     with visitor(server, ca) as wire:
         answer = wire.ask("POST", "/", content=content)
     assert hashlib.sha256(answer.content).digest() == hashlib.sha256(content).digest()
+
+
+def test_a_visitor_who_never_reads_is_cut(start: Starter, ca: Ca) -> None:
+    server = start.server("--https-port=0", "--limit=write-timeout-s=1", *ca.options(NAME))
+    backend = start.backend()
+    start.connected_client(server, backend)
+    backend.answer(lambda _: response(200, bytes(32 << 20)))
+    with visitor(server, ca) as silent:
+        silent.send(request())
+        eventually(lambda: backend.requests, "the request is there")
+        eventually(lambda: backend.open_connections == 0, "the service is let go", 30)
+        assert server.count("client_gone") == 0
 
 
 def test_an_upgraded_connection_ends_with_its_service(start: Starter, ca: Ca) -> None:
