@@ -5,6 +5,7 @@ Map
     ``http``         HTTP/1.1 as a message format, without I/O
     ``transport``    asyncio: the websocket link, visitors' connections, upstream connections
     ``server``       the exit node: wiring and lifecycle
+    ``connected``    one client, as the exit node has it
     ``client``       the agent beside the private service: wiring and lifecycle
     ``exitnodes``    where exit nodes are made and removed: this machine, a virtual one, clouds
     ``fileserver``   a folder over HTTP, a service to share

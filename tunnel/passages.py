@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from tunnel.http.fields import find_field
+from tunnel.http.head import RequestHead
 from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, answer_proof, proofs_equal, question_proof
 from tunnel.transport.questions import REQUESTS_PATH, Answer, Question
 
-__all__ = ["MAX_PASSAGES", "Passage", "PassageLog"]
+__all__ = ["MAX_PASSAGES", "Passage", "PassageLog", "trace_of"]
 
 MAX_PASSAGES = 400
 """How many are kept for one token, the newest ones."""
@@ -25,6 +27,7 @@ MAX_PASSAGES = 400
 _MAX_TOKENS = 1000
 _KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
 _NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 
@@ -36,6 +39,12 @@ class Passage:
     at: str
     status: int
     trace: str
+
+
+def trace_of(head: RequestHead) -> str:
+    """Return the trace id of a request's ``traceparent`` (W3C Trace Context, section 3.2), or ""."""
+    match = _TRACEPARENT.fullmatch(find_field(head.fields, b"traceparent"))
+    return "" if match is None else match[1].decode()
 
 
 class PassageLog:

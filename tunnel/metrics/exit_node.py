@@ -6,6 +6,7 @@ import time
 
 from tunnel import __version__
 from tunnel.config import CATCH_ALL
+from tunnel.connected import ConnectedClient
 from tunnel.events import ClientConnected, ClientGone, Event
 from tunnel.http.error_pages import Fault
 from tunnel.http.head import RequestHead
@@ -16,7 +17,7 @@ from tunnel.protocol.flow import MAX_GROWTH_BYTES
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session
 from tunnel.routing import normalize_host
-from tunnel.server import ConnectedClient, TunnelServer
+from tunnel.server import TunnelServer
 
 __all__ = ["MAX_LINKS", "ServerWatch", "read_memory"]
 
