@@ -13,7 +13,7 @@ from tunnel.access.tokens_file import check_label
 from tunnel.cli.arguments import Parser
 from tunnel.cli.common import Subparsers, fail, port_ranges
 from tunnel.cli.token import names_option
-from tunnel.config import ConfigError, parse_control_url, parse_pin
+from tunnel.config import ConfigError, ControlAddress, parse_control_url, parse_pin
 from tunnel.connection import Connection, check_replaceable, write_connection
 from tunnel.identity import IdentityText
 from tunnel.os_errors import describe_os_error
@@ -167,15 +167,19 @@ def _make_client(options: argparse.Namespace) -> int:
     authority = _read_authority(_state_folder(options))
     label: str = options.etiqueta
     leaf = make_client_leaf(authority, label, options.dias, time.time())
+    node = None if options.conexion is None else (_address(options), _trust(options))
     if options.tokens_file is not None:
         code = _add_entry(options)
         if code:
             return code
-    code = _write_connection(options, leaf) if options.conexion else _write_pair(options, leaf)
-    if code and options.tokens_file is not None:
-        from tunnel.access import edit
+    code = 3
+    try:
+        code = _write_pair(options, leaf) if node is None else _write_connection(options, leaf, *node)
+    finally:
+        if code and options.tokens_file is not None:
+            from tunnel.access import edit
 
-        edit.remove_token(options.tokens_file, label)
+            edit.remove_token(options.tokens_file, label)
     if not code:
         print(f"Vale hasta el {time.strftime('%Y-%m-%d', time.gmtime(leaf.ends_s))}.")
     return code
@@ -217,17 +221,22 @@ def _add_entry(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write_connection(options: argparse.Namespace, leaf: Leaf) -> int:
-    path: Path = options.conexion
+def _address(options: argparse.Namespace) -> ControlAddress:
     address = parse_control_url(options.url)
     if not address.is_tls:
         raise ConfigError(f"la URL «{options.url}» no va cifrada: con certificados es wss.")
+    return address
+
+
+def _write_connection(
+    options: argparse.Namespace, leaf: Leaf, address: ControlAddress, trust: CaPin | SystemTrust
+) -> int:
+    path: Path = options.conexion
     if path.exists():
         if not options.renovar:
             return _no(f"{path} ya existe. Para reemplazarlo, agregue --renovar.")
         check_replaceable(path)
     certificate, key = _split(leaf)
-    trust = _trust(options)
     write_connection(path, Connection(address, None, trust, identity=IdentityText(certificate, key)))
     print(f"Archivo de conexión con el certificado «{options.etiqueta}» en {path} (solo usted puede leerlo).")
     return 0
