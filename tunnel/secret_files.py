@@ -117,7 +117,7 @@ def check_token(text: str, source: str) -> Secret:
 
 def make_private(descriptor: int) -> bool:
     """Close a file to others, whatever the umask took away; return False where that has no effect."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         return True  # Windows: the folder's access list decides
     with contextlib.suppress(PermissionError):
         os.fchmod(descriptor, 0o600)

@@ -39,6 +39,7 @@ DOCUMENTS = [
     "docs/servicios.md",
     "docs/inspector.md",
     "docs/contenedores.md",
+    "docs/plataformas.md",
     "docs/configuracion.md",
     "docs/proxy.md",
     "docs/metricas.md",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -124,7 +125,7 @@ def _edit(path: Path, change: Callable[[AoT], None], *, may_be_new: bool) -> Non
         parse_tokens(text, path)
         if not make_private(descriptor):
             raise ConfigError(not_private(path.parent))
-        if os.name == "posix" and not is_new:
+        if sys.platform != "win32" and not is_new:
             with contextlib.suppress(PermissionError):
                 status = path.stat()
                 os.fchown(descriptor, status.st_uid, status.st_gid)  # it may be a service's

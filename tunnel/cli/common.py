@@ -194,8 +194,10 @@ def fail(command: str, message: str) -> int:
 
 def use_all_descriptors() -> None:
     """Let this process have as many connections as it may; systems start programs with far fewer."""
+    if sys.platform == "win32":
+        return
     with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource  # not on Windows
+        import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != hard:

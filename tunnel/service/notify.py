@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 
@@ -43,7 +44,7 @@ class Notifier:
         """Return the one that this process's environment asks for."""
         environ = os.environ if environ is None else environ
         name = environ.get("NOTIFY_SOCKET", "")
-        if name[:1] not in ("/", "@") or not hasattr(socket, "AF_UNIX"):  # nobody, or a kind unknown here
+        if sys.platform == "win32" or name[:1] not in ("/", "@"):  # nobody, or a kind unknown here
             return cls()
         address = "\0" + name[1:] if name.startswith("@") else name  # abstract: unix(7)
         of_us = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
@@ -71,7 +72,7 @@ class Notifier:
         """Send the states, each ``NAME=value``, in one datagram; if nobody takes it, so be it."""
         # A line's end would begin another state.
         lines = [" ".join(state.splitlines()) for state in states]
-        if not self._address or lines == [self._last_status]:
+        if sys.platform == "win32" or not self._address or lines == [self._last_status]:
             return
         self._last_status = next((line for line in lines if line.startswith("STATUS=")), self._last_status)
         try:

@@ -53,7 +53,7 @@ class Story:
             case TokensReloaded() | TokensRejected():
                 is_good = isinstance(event, TokensReloaded)
                 said = "" if is_good else " El archivo de los tokens cambió y no sirve; siguen los de antes."
-                now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+                now_us = time.monotonic_ns() // 1000  # CLOCK_MONOTONIC on Linux
                 reloading = ("RELOADING=1", f"MONOTONIC_USEC={now_us}")
                 return reloading, ("READY=1", f"STATUS=En marcha; {self._who()}.{said}")
             case Connected():

@@ -11,8 +11,9 @@ import asyncio
 import logging
 import select
 import ssl
+import sys
 from collections import deque
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from tunnel.config import Upstream
 from tunnel.http.body import BodyReader, ChunkedBody, LengthBody, UntilCloseBody
@@ -70,7 +71,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._interim_count = 0
         self.is_raw = False
         self._is_read_paused = False
-        self._poll: select.poll | None = None  # asks the socket, past the event loop
+        self._poll: Any = None  # select.poll: asks the socket, past the event loop; none on Windows
         self.idle_since = 0.0
         self.is_write_paused = False
 
@@ -158,7 +159,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Called by asyncio: the connection is up."""
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
-        if sock is not None and hasattr(select, "poll"):  # not on Windows, whose loop reads ahead anyway
+        if sock is not None and sys.platform != "win32":  # its loop reads ahead anyway
             self._poll = select.poll()
             self._poll.register(sock.fileno(), select.POLLIN)
 
