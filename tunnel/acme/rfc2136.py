@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import socket
 import time
@@ -22,8 +21,6 @@ from tunnel.os_errors import describe_os_error
 from tunnel.secret_files import read_secret_file
 
 __all__ = ["Rfc2136Prover", "read_tsig_key"]
-
-_log = logging.getLogger(__name__)
 
 _TTL_S = 60
 _TIMEOUT_S = 15.0

@@ -68,10 +68,10 @@ def read_https_options(options: argparse.Namespace) -> HttpsOptions | None:
                     "--https-port 443, o --https-port 8443 sin privilegios."
                 )
         return None
-    if options.https_port and options.https_port in (options.port, options.control_port):
+    if options.https_port and options.https_port in (options.port, options.control_port, options.sni_port):
         raise ConfigError(
-            f"el puerto {options.https_port} ya es de otro: --https-port va aparte de --port y "
-            "--control-port."
+            f"el puerto {options.https_port} ya es de otro: --https-port va aparte de --port, --control-port "
+            "y --sni-port."
         )
     files = _certificate_files(options)
     acme = read_acme_options(options)
@@ -91,7 +91,8 @@ def _certificate_files(options: argparse.Namespace) -> tuple[CertificateFiles, .
 
 
 def _hsts(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= _MAX_HSTS_S:
+    is_number = text.isascii() and text.isdigit() and len(text) < 12
+    if not is_number or not 0 < int(text) <= _MAX_HSTS_S:
         raise argparse.ArgumentTypeError(
             f"«{text}» no es un tiempo en segundos enteros: 300, o 31536000 (un año)"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from tunnel.acme.keeper import AcmeKeeper
 
 __all__ = ["HttpsEdge"]
-
-_log = logging.getLogger(__name__)
 
 _HTTPS_PORT = 443  # RFC 9110, section 4.2.2
 

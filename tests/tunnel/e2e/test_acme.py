@@ -103,7 +103,8 @@ def test_it_is_renewed_while_connections_go_on(
     start: Starter, tmp_path: Path, dns_port: int, data_port: int
 ) -> None:
     with pebble(tmp_path / "breve", http_port=data_port, dns_port=dns_port, validity_s=12) as issuer:
-        server = start_server(start, data_port, issuer, f"--acme-domain={NAME}")
+        # The proof is asked for by HTTP although all else is sent to HTTPS by then.
+        server = start_server(start, data_port, issuer, f"--acme-domain={NAME}", "--https-redirect")
         start.connected_client(server, start.backend())
         server.wait_for("certificate_obtained", timeout_s=60)
         root = issuer.root
