@@ -44,6 +44,13 @@ FAULTS = _by_code(
           "Authorization."),
     Fault("credentials-refused", 401, 1, "El usuario, la contraseña o el token no son de este sitio",
           "Revise lo que escribió, o pídaselos a quien comparte el sitio."),
+    Fault("login-failed", 400, 1, "El inicio de sesión no se completó",
+          "Tardó más de diez minutos, o empezó en otro navegador. Abra otra vez el sitio y vuelva a entrar."),
+    Fault("login-required", 403, 1, "Este sitio pide iniciar sesión con un navegador",
+          "Abra su página principal en el navegador, entre con su cuenta y repita la petición."),
+    Fault("login-refused", 403, 1, "Esa cuenta no puede visitar este sitio",
+          "Entre con otra cuenta, después de salir de esta en /.tunelab/oidc/logout, o pida a quien comparte "
+          "el sitio que agregue la suya."),
     Fault("not-allowed", 403, 1, "Desde su dirección no se puede visitar este sitio",
           "Quien administra el nodo de salida decide desde qué direcciones se llega. Pídale que agregue la "
           "suya."),
@@ -77,6 +84,8 @@ FAULTS = _by_code(
     Fault("no-client", 503, 2, "No hay ningún cliente del túnel conectado",
           "El nodo de salida funciona, pero nadie le ha traído la aplicación. "
           "Arranque «tunnel client» en la máquina de la aplicación.", retry_after_s=2),
+    Fault("login-unavailable", 503, 1, "El proveedor de las cuentas no responde",
+          "El nodo de salida no pudo preguntarle quién es usted. Repita en un momento.", retry_after_s=5),
     Fault("link-lost", 502, 2, "El enlace con el cliente del túnel se cortó a mitad de la petición",
           "No se sabe si la aplicación la atendió. El cliente se reconecta solo; antes de repetir "
           "la petición, verifique si ya tuvo efecto."),

@@ -10,23 +10,18 @@ import asyncio
 import base64
 import binascii
 import hmac
-import logging
-import math
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
-from tunnel.http.error_pages import FAULTS, Fault, error_answer
-from tunnel.http.lines import Cutter, Fields, find_field, find_fields
-from tunnel.http.own_answer import OwnAnswer
+from tunnel.http.error_pages import FAULTS
+from tunnel.http.lines import find_fields
 from tunnel.sites.credentials import Users
 from tunnel.sites.site import Site
+from tunnel.sites.verdicts import challenge, fields_for_service, too_many
 from tunnel.sources import SourceRate, source_of
 from tunnel.transport.gate import Passage, Verdict, Visit
 
-__all__ = ["Doorkeeper", "refusal", "too_many"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Doorkeeper"]
 
 _ATTEMPTS_PER_S = 0.2
 _ATTEMPTS_AT_ONCE = 10
@@ -34,8 +29,6 @@ _MAX_KNOWN = 10_000
 _THREADS = 2
 _MAX_CHECKS = 32
 """Passwords that wait for a thread: about two seconds' worth."""
-
-_AUTHORIZATION = Cutter((b"authorization",))
 
 
 class Doorkeeper:
@@ -53,14 +46,14 @@ class Doorkeeper:
         """Decide on a request for a site that asks who comes."""
         values = find_fields(visit.head.fields, b"authorization")
         if not values:
-            return _challenge(site, visit, FAULTS["credentials-required"])
+            return challenge(site, visit, FAULTS["credentials-required"])
         scheme, _, credentials = values[0].partition(b" ")
         scheme = scheme.lower()
         if len(values) == 1 and scheme == b"bearer" and site.bearer is not None:
             return self._check_token(site, visit, credentials.strip())
         if len(values) == 1 and scheme == b"basic" and site.basic is not None:
             return self._check_user(site, visit, site.basic, credentials.strip())
-        return _challenge(site, visit, FAULTS["credentials-required"])
+        return challenge(site, visit, FAULTS["credentials-required"])
 
     def forget(self) -> None:
         """What sites ask has changed: everybody is looked at again."""
@@ -75,12 +68,12 @@ class Doorkeeper:
 
     def _check_token(self, site: Site, visit: Visit, token: bytes) -> Verdict:
         if site.bearer is not None and token in site.bearer:
-            return Passage(without_credentials(site, visit))
+            return Passage(fields_for_service(site, visit))
         # Nobody guesses a token, however often; this keeps the log short.
         wait_s = self._take_attempt(site, visit)
         if wait_s > 0:
             return too_many(visit, FAULTS["too-many-logins"], wait_s)
-        return _challenge(site, visit, FAULTS["credentials-refused"])
+        return challenge(site, visit, FAULTS["credentials-refused"])
 
     # ── users ────────────────────────────────────────────────────────────────────────────────────
 
@@ -111,7 +104,7 @@ class Doorkeeper:
     ) -> Verdict:
         # One who leaves does not end the check for others who wait for the same.
         if not await asyncio.shield(check):
-            return _challenge(site, visit, FAULTS["credentials-refused"])
+            return challenge(site, visit, FAULTS["credentials-refused"])
         if digest not in self._known:
             self._attempts.give_back(_attempt_key(site, visit))
             self._known[digest] = None
@@ -132,45 +125,8 @@ class Doorkeeper:
         return 0.0 if self._attempts.take(key, now) else max(self._attempts.wait_s(key, now), 0.001)
 
 
-def refusal(visit: Visit, fault: Fault, *more: tuple[str, str]) -> OwnAnswer:
-    """Return the page that says why not."""
-    host = visit.head.host.decode("latin-1")
-    _log.info("%s from %s: %s", host, visit.visitor_ip or "unknown", fault.code)
-    return error_answer(fault, find_field(visit.head.fields, b"accept"), more)
-
-
-def too_many(visit: Visit, fault: Fault, wait_s: float) -> OwnAnswer:
-    """Return the page that says when to come again."""
-    return refusal(visit, replace(fault, retry_after_s=max(1, math.ceil(wait_s))))
-
-
-def without_credentials(site: Site, visit: Visit) -> Fields:
-    """Return the fields that pass, without an Authorization that was meant for the gate."""
-    own = ((b"basic", site.basic), (b"bearer", site.bearer))
-    schemes = tuple(scheme for scheme, policy in own if policy is not None)
-    rest, found = _AUTHORIZATION.cut(visit.head.passed)
-    others = [value for _, value in found if _scheme(value) not in schemes]
-    return rest + b"".join(b"\r\nAuthorization:%b" % value for value in others)
-
-
-def _scheme(value: bytes) -> bytes:
-    return value.strip(b" \t").partition(b" ")[0].lower()
-
-
 def _passage(site: Site, visit: Visit, name: str) -> Passage:
-    return Passage(without_credentials(site, visit), f"X-Forwarded-User: {name}\r\n".encode("ascii"))
-
-
-def _challenge(site: Site, visit: Visit, fault: Fault) -> OwnAnswer:
-    """Return a 401 with what would be accepted (RFC 9110, section 11.6.1)."""
-    realm = site.realm or site.pattern
-    more = []
-    if site.basic is not None:  # RFC 7617, section 2.1
-        more.append(("WWW-Authenticate", f'Basic realm="{realm}", charset="UTF-8"'))
-    if site.bearer is not None:  # RFC 6750, section 3
-        error = ', error="invalid_token"' if fault.code == "credentials-refused" else ""
-        more.append(("WWW-Authenticate", f'Bearer realm="{realm}"{error}'))
-    return refusal(visit, fault, *more)
+    return Passage(fields_for_service(site, visit), f"X-Forwarded-User: {name}\r\n".encode("ascii"))
 
 
 def _attempt_key(site: Site, visit: Visit) -> str:

@@ -11,6 +11,14 @@
     bearer = "ana.tokens"        # tokens, in another; with both, either is enough
     realm = "Notas de Ana"       # what a browser shows where it asks for a password
 
+    [site."ana.example".oidc]    # or accounts that visitors have
+    issuer = "https://accounts.google.com"
+    client_id = "…"
+    client_secret_file = "google.secreto"
+    emails = ["ana@example.com"]
+    domains = ["curso.example"]
+    session = "8h"
+
     [site."*.curso.example"]     # every name under it
 
     [site."*"]                   # all the others
@@ -33,6 +41,7 @@ from tunnel.config import ConfigError, parse_network
 from tunnel.os_errors import describe_os_error
 from tunnel.sites.credentials import load_bearer_tokens, load_users
 from tunnel.sites.networks import NetworkSet
+from tunnel.sites.oidc.options import parse_oidc
 from tunnel.sites.site import Site, parse_rate
 from tunnel.toml_text import parse_toml, refuse_unknown_keys
 
@@ -42,7 +51,7 @@ MAX_SITES = 10_000
 
 _MAX_BYTES = 8 * 1024 * 1024
 
-_KEYS = ("allow", "deny", "rate", "burst", "basic", "bearer", "realm")
+_KEYS = ("allow", "deny", "rate", "burst", "basic", "bearer", "realm", "oidc")
 _REALM = re.compile(r"[ !#-\[\]-~]{1,100}")  # what a quoted string holds as it is (RFC 9110, section 5.6.4)
 
 
@@ -108,12 +117,14 @@ def _build(pattern: str, table: dict[str, object], folder: Path) -> Site:
             'tildes y sin comillas: realm = "Notas de Ana".'
         )
     users, tokens = (_secret_file(key, table.get(key), folder) for key in ("basic", "bearer"))
+    oidc, secret = parse_oidc(table["oidc"], folder) if "oidc" in table else (None, None)
     return Site(
         pattern,
         basic=None if users is None else load_users(users),
         bearer=None if tokens is None else load_bearer_tokens(tokens),
         realm=str(realm),
-        files=tuple(file for file in (users, tokens) if file is not None),
+        oidc=oidc,
+        files=tuple(file for file in (users, tokens, secret) if file is not None),
         allow=_networks("allow", table.get("allow")),
         deny=_networks("deny", table.get("deny")),
         rate=parse_rate(table["rate"], table.get("burst")) if "rate" in table else None,

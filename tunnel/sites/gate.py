@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunnel.events import OnEvent, SitesReloaded
 from tunnel.http.error_pages import FAULTS
 from tunnel.http.forwarded import Networks
 from tunnel.routing import normalize_host
-from tunnel.sites.doorkeeper import Doorkeeper, refusal, too_many
+from tunnel.sites.doorkeeper import Doorkeeper
 from tunnel.sites.keeper import SitesKeeper
 from tunnel.sites.networks import NetworkSet, is_admitted
 from tunnel.sites.site import Rate, Site
+from tunnel.sites.verdicts import carries_credentials, refusal, too_many
 from tunnel.sources import SourceRate, source_of
 from tunnel.transport.gate import Verdict, Visit
+
+if TYPE_CHECKING:
+    from tunnel.sites.oidc.login import Logins
 
 __all__ = ["SitesGate"]
 
@@ -44,7 +49,9 @@ class SitesGate:
         self._allow, self._deny = NetworkSet(allow), NetworkSet(deny)
         self._on_event = on_event
         self._keeper = SitesKeeper(sites_file, clock)
+        self._clock = clock
         self._doorkeeper = Doorkeeper()
+        self._logins: Logins | None = None
         self._rates: dict[str, tuple[Rate, SourceRate]] = {}  # of the sites that were visited
 
     def find(self, name: str) -> Site | None:
@@ -74,6 +81,8 @@ class SitesGate:
             wait_s = self._wait_s(site, site.rate, visit)
             if wait_s > 0:
                 return too_many(visit, FAULTS["too-many-requests"], wait_s)
+        if site.oidc is not None and not carries_credentials(site, visit):
+            return self._find_logins().judge(site, site.oidc, visit)
         return self._doorkeeper.judge(site, visit) if site.asks_who_comes else None
 
     def poll(self, *, is_urgent: bool = False) -> None:
@@ -93,6 +102,15 @@ class SitesGate:
     def close(self) -> None:
         """Nobody will be judged any more."""
         self._doorkeeper.close()
+        if self._logins is not None:
+            self._logins.close()
+
+    def _find_logins(self) -> Logins:
+        if self._logins is None:
+            from tunnel.sites.oidc.login import Logins  # with Authlib, which takes a while to load
+
+            self._logins = Logins(self._clock)
+        return self._logins
 
     def _wait_s(self, site: Site, rate: Rate, visit: Visit) -> float:
         known = self._rates.get(site.pattern)

@@ -12,6 +12,7 @@ from tunnel.access.patterns import patterns_for
 from tunnel.config import CATCH_ALL, ConfigError
 from tunnel.sites.credentials import BearerTokens, Users
 from tunnel.sites.networks import NetworkSet
+from tunnel.sites.oidc.options import OidcOptions
 
 __all__ = ["Rate", "Site", "SiteTable", "parse_rate"]
 
@@ -38,11 +39,12 @@ class Site:
     basic: Users | None = None
     bearer: BearerTokens | None = None
     realm: str = ""  # what a browser shows where it asks for a password; the pattern where it is empty
+    oidc: OidcOptions | None = None
     files: tuple[Path, ...] = field(default=(), compare=False)  # where some of this was read
 
     @property
     def asks_who_comes(self) -> bool:
-        """Whether a visitor must say who it is."""
+        """Whether a visitor may say who it is by a password or a token."""
         return self.basic is not None or self.bearer is not None
 
 
