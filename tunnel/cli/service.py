@@ -222,9 +222,7 @@ def _order(options: argparse.Namespace, name: str, command: str) -> Order:
 
     leaf, words = _leaf(options.words)
     given = given_options(leaf, words)
-    if (
-        options.config is not None
-    ):  # its options become the unit's own: a service has no file of options to lose
+    if options.config is not None:  # its options become the unit's own
         table = read_config(options.config, options.profile)
         given += options_of_table(leaf, table, options.config.parent, given)
     given = [each for each in given if each.dest not in _NOT_OF_THE_SERVICE]
@@ -239,7 +237,21 @@ def _order(options: argparse.Namespace, name: str, command: str) -> Order:
         tuple(ports),
         getattr(options, "drain_timeout", 10.0),
         command == "fileserver" and _is_loopback(options.host),
+        _files_of_sites(getattr(options, "sites_file", None)),
     )
+
+
+def _files_of_sites(path: Path | None) -> tuple[Path, ...]:
+    """Return the files that the sites of a file name, once each.  Raises ConfigError."""
+    if path is None or not path.exists():
+        return ()
+    from tunnel.sites.file import load_sites
+
+    named = {file.absolute() for site in load_sites(path) for file in site.files}
+    for file in sorted(named):
+        if file.parent != path.absolute().parent:  # systemd puts all of a service's secrets into one folder
+            raise ConfigError(f"en un servicio, {file} debe estar en la misma carpeta que {path}.")
+    return tuple(sorted(named))
 
 
 def _leaf(words: list[str]) -> tuple[Parser, list[str]]:

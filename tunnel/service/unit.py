@@ -49,6 +49,7 @@ class Order:
     ports: tuple[int, ...] = ()  # that it is to listen on
     drain_timeout_s: float = 10.0
     is_on_loopback: bool = False  # it listens there and speaks to nobody else
+    beside: tuple[Path, ...] = ()  # secret files that one of its files names, and looks for in its own folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class _Words:
         self._order = order
         for given in order.given:
             self._add(given)
+        self.credentials += [(path.name, path) for path in order.beside]
 
     def _add(self, given: Given) -> None:
         if given.value is None:

@@ -93,6 +93,23 @@ def test_each_file_of_several_is_a_credential_of_its_own(generate: Generate, tmp
     assert value(unit, "LoadCredential") == [f"conexion:{tmp_path}/a.toml", f"conexion-2:{tmp_path}/b.toml"]
 
 
+def test_the_files_that_the_sites_name_go_with_them(
+    capsys: pytest.CaptureFixture[str], generate: Generate, tmp_path: Path
+) -> None:
+    tokens = tmp_path / "ana.tokens"
+    tokens.touch(0o600)
+    tokens.write_text("un-token-de-al-menos-32-caracteres-para-las-pruebas\n")
+    sites = tmp_path / "sitios.toml"
+    sites.touch(0o600)
+    sites.write_text('[site."ana.example"]\nbearer = "ana.tokens"\n')
+    unit = generate(*COMMANDS["server"], "--sites-file=sitios.toml", "--generate=systemd")
+    assert f"sites-file:{sites}" in value(unit, "LoadCredential")
+    assert f"ana.tokens:{tokens}" in value(unit, "LoadCredential")
+    (tmp_path / "web" / "sitios.toml").write_text('[site."ana.example"]\nbearer = "../ana.tokens"\n')
+    assert main([*COMMANDS["server"], "--sites-file=web/sitios.toml", "--generate=systemd"]) == 2
+    assert "misma carpeta" in capsys.readouterr().err
+
+
 def test_what_a_file_of_options_says_is_in_the_unit(generate: Generate, tmp_path: Path) -> None:
     (tmp_path / "otra").mkdir()
     (tmp_path / "otra" / "cliente.toml").write_text(
