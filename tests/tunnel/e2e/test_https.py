@@ -220,6 +220,17 @@ def test_curl_is_content_with_it(start: Starter, ca: Ca) -> None:
     assert (outcome.stderr, outcome.stdout.upper()) == ("", "HOLA HTTPS 1")
 
 
+def test_old_ciphers_are_not_spoken(start: Starter, ca: Ca) -> None:
+    server = start.server("--https-port=0", *ca.options(NAME))
+    context = client_context(ca.authority.pem)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with shake_hands(https_port(server), NAME, context) as tls:
+        assert tls.version() == "TLSv1.2"
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA256")  # CBC
+    with pytest.raises(OSError, match=r"(?i)handshake|EOF|reset"):
+        shake_hands(https_port(server), NAME, context)
+
+
 def test_what_speaks_no_tls_and_what_is_silent_are_hung_up_on(start: Starter, ca: Ca) -> None:
     server = start.server("--https-port=0", "--limit=head-timeout-s=0.5", *ca.options(NAME))
     with Wire.to(https_port(server)) as wire:
