@@ -15,7 +15,18 @@ from typing import ClassVar
 
 from procs import BenchError, Program, wait_for_port
 
-__all__ = ["BACKEND_PORT", "PEERS", "SINK_PORT", "Direct", "Nginx", "Peer", "Ssh", "Tunnel", "TunnelTls"]
+__all__ = [
+    "BACKEND_PORT",
+    "PEERS",
+    "SINK_PORT",
+    "Direct",
+    "Nginx",
+    "Peer",
+    "Ssh",
+    "Tunnel",
+    "TunnelTcp",
+    "TunnelTls",
+]
 
 BACKEND_PORT = 9500
 SINK_PORT = 9501
@@ -237,13 +248,17 @@ class Tunnel(Peer):
     def start_server(self) -> None:
         """Start the exit node alone."""
         self._make_folder()
-        ports = [f"--port={self.public_port}", f"--control-port={self.link_port}"]
+        ports = [f"--port={self._http_port}", f"--control-port={self.link_port}"]
         hosts = ["--host=127.0.0.1", "--control-host=127.0.0.1"]
         # All visitors come from one address here, which the limits for one source would hold back.
         limits = ["--limit=max-visitors-per-source=100000", "--limit=handshakes-per-s=100000"]
         server = [tunnel(), "server", *ports, *hosts, *self._server_options(), *limits, "--json"]
         self.programs["servidor"] = Program(server, self.folder / "server.log")
         self.programs["servidor"].wait_for('"listening"')
+
+    @property
+    def _http_port(self) -> int:
+        return self.public_port
 
     def _server_options(self) -> list[str]:
         return [f"--token-file={self.token_file}"]
@@ -280,7 +295,26 @@ class TunnelTls(Tunnel):
         ]
 
 
-PEERS: tuple[type[Peer], ...] = (Tunnel, TunnelTls, Nginx, Ssh, Direct)
+class TunnelTcp(Tunnel):
+    """The same with a TCP port in place of HTTP: no head is read, as in ``ssh -R``."""
+
+    name = "tunel-tcp"
+    title = "este túnel (ws, TCP)"
+    link_port = 9861
+    public_port = 9862
+
+    def _server_options(self) -> list[str]:
+        return [*super()._server_options(), f"--tcp-ports={self.public_port}"]
+
+    def _client_options(self, port: int) -> list[str]:
+        return [*super()._client_options(port), f"--tcp={self.public_port}=127.0.0.1:{BACKEND_PORT}"]
+
+    @property
+    def _http_port(self) -> int:
+        return 9860
+
+
+PEERS: tuple[type[Peer], ...] = (Tunnel, TunnelTls, TunnelTcp, Nginx, Ssh, Direct)
 
 
 def tunnel() -> str:

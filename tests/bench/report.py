@@ -61,6 +61,7 @@ _WIDTH, _ROW, _LABEL, _BAR = 860, 18, 330, 400
 _COLOURS = {
     "tunel": "#1b6ca8",
     "tunel-tls": "#5aa9d6",
+    "tunel-tcp": "#2c8f7b",
     "nginx": "#8a8a8a",
     "ssh": "#c77d2e",
     "directo": "#c9c9c9",

@@ -47,12 +47,13 @@ class Settings:
     clients: tuple[int, ...]
     streams: tuple[int, ...]
     returning: int  # clients whose exit node restarts
+    down_s: float  # how long it is away
 
 
 FULL = Settings(
-    3, 3, 1 << 30, 256 << 20, 256 << 20, 256 << 20, 1000, (1, 10, 100, 1000), (1, 10, 100, 1000), 500
+    3, 3, 1 << 30, 256 << 20, 256 << 20, 256 << 20, 1000, (1, 10, 100, 1000), (1, 10, 100, 1000), 500, 3
 )
-QUICK = Settings(1, 1, 64 << 20, 32 << 20, 16 << 20, 32 << 20, 100, (1, 20), (1, 100), 20)
+QUICK = Settings(1, 1, 64 << 20, 32 << 20, 16 << 20, 32 << 20, 100, (1, 20), (1, 100), 20, 0.5)
 
 
 def _requests(connections: int) -> Callable[[Peer, Settings, Results, Path], None]:
@@ -218,7 +219,6 @@ def clients_grow(folder: Path, settings: Settings, results: Results) -> None:
             peer.stop()
 
 
-_DOWN_S = 3.0
 _RETURN_S = 30.0
 
 
@@ -228,8 +228,10 @@ def come_back(folder: Path, settings: Settings, results: Results) -> None:
     peer.start_server()
     try:
         crowd = _start_crowd(peer, settings.returning)
-        peer.programs.pop("servidor").end(is_killed=True)
-        time.sleep(_DOWN_S)
+        server = peer.programs.pop("servidor")
+        server.end(is_killed=True)
+        server.log.unlink()  # where it says that it listens, once
+        time.sleep(settings.down_s)
         peer.start_server()
         listening_s = time.monotonic()
         deadline = listening_s + _RETURN_S
