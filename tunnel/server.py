@@ -39,7 +39,7 @@ from tunnel.secret_files import FileUnusable
 from tunnel.sources import SourceCount, SourceRate, source_of
 from tunnel.transport.link import ExitNodeLink
 from tunnel.transport.questions import CA_PATH, REQUESTS_PATH, Answerer
-from tunnel.transport.visitor import FrontDesk, OnFault, OnRequest, VisitorConnection
+from tunnel.transport.visitor import FrontDesk, OnOwnAnswer, OnRequest, VisitorConnection
 
 if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
@@ -82,7 +82,7 @@ class TunnelServer:
         self.limits = config.limits
         self.trusted_proxies = config.trusted_proxies
         self.on_request: OnRequest | None = self._request_passed if config.logs_requests else None
-        self.on_fault: OnFault | None = None
+        self.on_own_answer: OnOwnAnswer | None = None
         self.is_draining = False
         self.routes: RoutingTable[ConnectedClient] = RoutingTable()
         self.access = AccessKeeper(config.token, config.tokens_file, clock)

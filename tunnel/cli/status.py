@@ -84,6 +84,11 @@ def _place(options: argparse.Namespace) -> _Place:
     if len(connections) > 1:
         raise ConfigError("se mira un nodo de salida a la vez: dé una sola --conexion.")
     address, token = connections[0].address, connections[0].token
+    if token is None:
+        raise ConfigError(
+            "para mirar un nodo de salida hace falta un token, y esta conexión tiene un certificado: "
+            "pregunte en la misma máquina del nodo, o con --url y --token-file."
+        )
     trust = CaFile(options.ca_file) if options.ca_file else connections[0].trust
     dialler = Dialler(address, trust, token, read_proxy(options, address))
     return _Place(address.url, dialler=dialler, token=token)

@@ -17,6 +17,11 @@ class OwnAnswer:
     content: bytes
     fields: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def error(self) -> str:
+        """The code of the error that it tells of, "" for none."""
+        return next((value for name, value in self.fields if name == "Tunelab-Error"), "")
+
     def encode(self, keep_alive: bool, has_body: bool = True, date: str = "") -> bytes:
         """Return the whole response: head and, unless the request was a HEAD, the content.
 

@@ -8,8 +8,8 @@ from tunnel import __version__
 from tunnel.config import CATCH_ALL
 from tunnel.connected import ConnectedClient
 from tunnel.events import ClientConnected, ClientGone, Event
-from tunnel.http.error_pages import Fault
 from tunnel.http.head import RequestHead
+from tunnel.http.own_answer import OwnAnswer
 from tunnel.metrics.books import LinkBook, RequestBook
 from tunnel.metrics.model import OTHERS, LinkStatus, MemoryStatus, ServerStatus, TotalsStatus
 from tunnel.metrics.pages import EVERYTHING, Viewer
@@ -34,7 +34,8 @@ class ServerWatch:
         self._links = LinkBook()
         self._began_s = time.monotonic()
         self._on_event, self._on_request = server.on_event, server.on_request
-        server.on_event, server.on_request, server.on_fault = self._event, self._request, self._fault
+        server.on_event, server.on_request = self._event, self._request
+        server.on_own_answer = self._own_answer
 
     def find_token(self, key_id: str) -> str | None:
         """Return the token that ``key_id`` names; None for one that is not valid."""
@@ -107,8 +108,9 @@ class ServerWatch:
         if self._on_request is not None:
             self._on_request(session, head, status, seconds)
 
-    def _fault(self, head: RequestHead | None, fault: Fault) -> None:
-        self._requests.failed("" if head is None else normalize_host(head.host), fault.code)
+    def _own_answer(self, head: RequestHead | None, answer: OwnAnswer) -> None:
+        if answer.error:  # or a redirect to HTTPS, say, and no fault
+            self._requests.failed("" if head is None else normalize_host(head.host), answer.error)
 
 
 def read_memory(memory: MemoryBudget | None) -> MemoryStatus | None:

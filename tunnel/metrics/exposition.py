@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from tunnel.http.error_pages import FAULTS
 from tunnel.metrics.model import BUCKETS_S, AgentStatus, MemoryStatus, NameStatus, ServerStatus, TotalsStatus
 
 __all__ = ["expose"]
@@ -92,7 +93,7 @@ def _requests(names: Iterable[NameStatus]) -> Iterator[Metric]:
     faults = CounterMetricFamily(
         "tunelab_faults",
         "Requests that the exit node answered with an error of its own.",
-        labels=("name", "code"),
+        labels=("name", "class", "code"),
     )
     durations = HistogramMetricFamily(
         "tunelab_request_duration_seconds",
@@ -106,7 +107,8 @@ def _requests(names: Iterable[NameStatus]) -> Iterator[Metric]:
         for kind in sorted(name.requests.keys() - {"2xx", "3xx", "4xx", "5xx"}):
             requests.add_metric([name.name, kind], name.requests[kind])
         for code, count in sorted(name.faults.items()):
-            faults.add_metric([name.name, code], count)
+            fault = FAULTS.get(code)
+            faults.add_metric([name.name, "?" if fault is None else f"{fault.status // 100}xx", code], count)
         buckets = list(zip(bounds, map(float, accumulate(name.duration_counts)), strict=True))
         durations.add_metric([name.name], buckets, name.duration_sum_s)
     yield from (requests, faults, durations)

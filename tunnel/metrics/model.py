@@ -73,11 +73,6 @@ class NameStatus:
         """How many a client answered."""
         return sum(self.requests.values())
 
-    @property
-    def failed(self) -> int:
-        """How many ended in an error that is not the visitor's: 5xx, and the exit node's own answers."""
-        return self.requests.get("5xx", 0) + sum(self.faults.values())
-
 
 @dataclass(frozen=True, slots=True)
 class MemoryStatus:

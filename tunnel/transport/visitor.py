@@ -33,7 +33,7 @@ from tunnel.transport.gate import Gate, Verdict, Visit
 from tunnel.transport.link import CONTROL_PATH
 from tunnel.transport.sockets import StallClock, reset
 
-__all__ = ["Edge", "FrontDesk", "OnFault", "OnRequest", "VisitorConnection"]
+__all__ = ["Edge", "FrontDesk", "OnOwnAnswer", "OnRequest", "VisitorConnection"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ OnRequest = Callable[[Session, RequestHead, int, float], None]
 """Told of each request that a client answers: whose client, the head, the status, and how many seconds passed
 from the head of the request to that of the answer."""
 
-OnFault = Callable[[RequestHead | None, Fault], None]
-"""Told of each request that the exit node answers by itself, and why; without a head where it had none."""
+OnOwnAnswer = Callable[[RequestHead | None, OwnAnswer], None]
+"""Told of each request that the exit node answers by itself, and how; without a head where it had none."""
 
 
 class FrontDesk(Protocol):
@@ -71,7 +71,7 @@ class Edge(Protocol):
     is_draining: bool
     trusted_proxies: Networks
     on_request: OnRequest | None
-    on_fault: OnFault | None
+    on_own_answer: OnOwnAnswer | None
     memory: MemoryBudget | None
     front_desk: FrontDesk | None
 
@@ -292,13 +292,13 @@ class VisitorConnection(asyncio.Protocol):
 
     def answer_fault(self, fault: Fault, head: RequestHead | None) -> None:
         """Answer with an error page."""
-        if self._edge.on_fault is not None:
-            self._edge.on_fault(head, fault)
         self._answer(error_answer(fault, b"" if head is None else find_field(head.fields, b"accept")), head)
 
     def _answer(self, answer: OwnAnswer, head: RequestHead | None) -> None:
         """Answer without a service; go on with the connection where its state is certain."""
         self._exchange = None
+        if self._edge.on_own_answer is not None:
+            self._edge.on_own_answer(head, answer)
         is_complete = self._state is not _State.CONTENT
         is_drainable = isinstance(self._body, LengthBody) and self._body.left <= _MAX_DRAINED_BYTES
         keep_alive = (

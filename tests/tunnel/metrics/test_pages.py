@@ -100,7 +100,10 @@ def test_requests_errors_and_durations_are_counted_by_name(start: Starter) -> No
         for name in ("ana.example", "caida.example", "otros")
     }
     faults = {key[1:]: value for key, value in found.items() if key[0] == "tunelab_faults_total"}
-    assert faults == {("upstream-refused", "caida.example"): 1.0, ("unknown-host", "otros"): 1.0}
+    assert faults == {
+        ("5xx", "upstream-refused", "caida.example"): 1.0,
+        ("4xx", "unknown-host", "otros"): 1.0,
+    }
     assert found["tunelab_request_duration_seconds_count", "ana.example"] == 4
     assert found["tunelab_request_duration_seconds_bucket", "+Inf", "ana.example"] == 4
     assert 0 <= found["tunelab_request_duration_seconds_sum", "ana.example"] < 60
@@ -260,7 +263,8 @@ def test_what_is_not_asked_for_is_not_there(start: Starter) -> None:
     assert get(server.control_port, "/status", bearer(TOKEN)).status == 404
     with in_process_tunnel(start.backend().url) as tunnel:
         server_inside = tunnel.server
-        assert (server_inside.on_request, server_inside.on_fault, server_inside.answerers) == (None, None, {})
+        assert (server_inside.on_request, server_inside.on_own_answer) == (None, None)
+        assert server_inside.answerers == {}
 
 
 def test_on_another_address_than_loopback_a_token_is_needed(start: Starter) -> None:
@@ -379,3 +383,26 @@ def test_labels_are_bounded_however_many_names_there_are(start: Starter) -> None
     assert (counts["n000.example"], counts["otros"]) == (1, 20)
     page = get(server.control_port, "/metrics", bearer(TOKEN))  # all of it, over the control plane
     assert len(page.content) == int(str(page.fields.get("Content-Length"))) > 100_000
+
+
+def test_what_the_gate_refuses_is_counted_by_name_and_why(start: Starter, tmp_path: Path) -> None:
+    sites = tmp_path / "sitios.toml"
+    sites.write_text('[site."luis.example"]\ndeny = ["127.0.0.0/8"]\n')
+    server, backend = start.server("--metrics=0", f"--sites-file={sites}"), start.backend()
+    start.connected_client(server, f"ana.example={backend.url}", f"luis.example={backend.url}")
+    with server.visit() as wire:
+        assert wire.ask("GET", "/", "Host: ana.example").status == 200
+        assert wire.ask("GET", "/", "Host: luis.example").status == 403
+    found = samples(server)
+    assert found["tunelab_faults_total", "4xx", "not-allowed", "luis.example"] == 1
+    assert found["tunelab_requests_total", "2xx", "ana.example"] == 1
+    assert found["tunelab_requests_total", "2xx", "luis.example"] == 0
+
+
+def test_a_toml_file_turns_it_on_too(start: Starter, tmp_path: Path) -> None:
+    file = tmp_path / "servidor.toml"
+    file.write_text('host = "127.0.0.1"\nport = 0\ncontrol-port = 0\nmetrics = 0\nlog-format = "json"\n')
+    server = TunnelProcess("server", f"--config={file}", f"--token-file={start.token_file}")
+    start.processes.append(server)
+    assert "time" in server.wait_for("listening")
+    assert status(server)["role"] == "server"
