@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from tunnel.inspector.exchanges import Content
 from tunnel.inspector.masking import Mask
 
-__all__ = ["ShownContent", "decoded_text", "show_content"]
+__all__ = ["ShownContent", "decoded_text", "hex_dump", "readable", "show_content"]
 
 _MAX_HEX_BYTES = 4096
 _MAX_INFLATED_BYTES = 256 * 1024
 
 _WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")  # terminals' colours are text
 _CHARSET = re.compile(r'charset="?([\w.:-]+)', re.IGNORECASE)
 
 
@@ -62,6 +63,13 @@ def show_content(content: Content, content_type: str, coding: str, mask: Mask) -
     )
 
 
+def readable(content: Content, content_type: str, coding: str, mask: Mask) -> str:
+    """Return the text of content with its secrets hidden, not set out; "" where it is none."""
+    raw, _ = _inflate(bytes(content.kept), coding)
+    text = _as_text(raw, content_type, is_truncated=content.is_truncated or len(raw) == _MAX_INFLATED_BYTES)
+    return mask.content(text, content_type.partition(";")[0].strip().lower()) if text else ""
+
+
 def decoded_text(content: Content, content_type: str) -> str | None:
     """Return content as the text that it is, without undoing a coding, or None where it is none."""
     return _as_text(bytes(content.kept), content_type, is_truncated=content.is_truncated)
@@ -102,8 +110,7 @@ def _as_text(data: bytes, content_type: str, *, is_truncated: bool) -> str | Non
         if not is_truncated or len(data) - error.start > 3:  # a character may have lost its end
             return None
         text = data[: error.start].decode(charset)
-    controls = sum((c < " " and c not in "\t\n\r\f\x1b") or c == "\x7f" for c in text)
-    return None if controls else text
+    return None if _CONTROL.search(text) else text
 
 
 def _pretty(text: str) -> str | None:

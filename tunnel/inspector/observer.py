@@ -177,7 +177,9 @@ class ObservedExchange(AgentExchange):
     def _note_cut(self, code: ResetCode, detail: str, *, is_by_peer: bool) -> None:
         with self._store.news.lock:
             seen = self.seen
-            if seen.ending is Ending.PENDING:
+            # A whole answer from the service may still wait for credit: then nobody gets the rest of it.
+            is_delivered = not seen.link or seen.moments.link_end is not None
+            if seen.ending is Ending.PENDING or (seen.ending is Ending.COMPLETE and not is_delivered):
                 seen.ending = Ending.CUT
                 seen.reset_code, seen.reset_detail, seen.is_cut_by_peer = code.name, detail, is_by_peer
                 seen.moments.over = self._now()
@@ -210,6 +212,8 @@ class ObservedSession(Session):
 
     def _note_arrival(self, kind: int, stream_id: int, payload: bytes) -> None:
         self.book.frame(False, kind, stream_id, payload, self._stream(stream_id))
+        if kind == FrameType.RESET:
+            self.book.exchanges.pop(stream_id, None)
 
     def _note_answer(self, kind: int, stream_id: int, payload: bytes | memoryview) -> None:
         """Tell an exchange what of its answer went over the link."""

@@ -8,7 +8,7 @@ from struct import Struct
 from tunnel.http.error_pages import reason_phrase
 from tunnel.http.head import ResponseHead
 from tunnel.http.wire import OpenHead
-from tunnel.inspector.contents import ShownContent, decoded_text, show_content
+from tunnel.inspector.contents import ShownContent, decoded_text, readable, show_content
 from tunnel.inspector.exchanges import Ending, Exchange
 from tunnel.inspector.hops import (
     FieldLine,
@@ -21,7 +21,17 @@ from tunnel.inspector.hops import (
 )
 from tunnel.inspector.masking import Field, Mask
 
-__all__ = ["Detail", "EditableRequest", "Hop", "Phase", "Summary", "editable", "show", "summarise"]
+__all__ = [
+    "Detail",
+    "EditableRequest",
+    "Hop",
+    "Phase",
+    "Summary",
+    "editable",
+    "searchable",
+    "show",
+    "summarise",
+]
 
 _HEAD = Struct("!Hq")  # of a HEAD frame: the status and the content's length
 
@@ -133,7 +143,7 @@ def summarise(exchange: Exchange, mask: Mask | None = None) -> Summary:
         exchange.status,
         reason,
         exchange.ending.value,
-        moments.over,
+        None if moments.over is None else max(moments.over, moments.link_end or 0.0),
         exchange.request_content.total_bytes,
         exchange.response_content.total_bytes,
         _field(_response_fields(response), "content-type").partition(";")[0].strip().lower(),
@@ -206,6 +216,25 @@ def show(exchange: Exchange) -> Detail:
     )
 
 
+def searchable(exchange: Exchange) -> str:
+    """Return what a search looks at, in lower case: what is shown of heads and contents, and no secret."""
+    mask = Mask()
+    edit = editable(exchange, mask)
+    _, sent = _split_head(exchange.sent_head)
+    answered = _response_fields(exchange.response)
+    lines = [f"{name}: {value}" for name, value in (*mask.fields(sent), *mask.fields(answered))]
+    answer = readable(
+        exchange.response_content,
+        _field(answered, "content-type"),
+        _field(answered, "content-encoding"),
+        mask,
+    )
+    asked = readable(
+        exchange.request_content, _field(sent, "content-type"), _field(sent, "content-encoding"), mask
+    )
+    return "\n".join((edit.method, edit.target, edit.fields, *lines, asked, answer)).lower()
+
+
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -216,10 +245,11 @@ def _phases(exchange: Exchange) -> tuple[Phase, ...]:
     phases: list[Phase] = []
 
     def add(
-        name: str, start: float | None, end: float | None, kind: str, note: str = "", *, guess: bool = False
+        name: str, start: float | None, end: float | None, kind: str, note: str, guess: bool = False
     ) -> None:
         if start is not None:
-            end = at.over if end is None else end  # it lasted until the exchange was cut
+            if end is None and exchange.ending is Ending.CUT:
+                end = at.over  # it lasted until then
             phases.append(Phase(name, start, end, kind, guess, note))
 
     if half:

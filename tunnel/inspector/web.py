@@ -28,7 +28,7 @@ from tunnel.inspector.guard import ANSWER_FIELDS, TOKEN_FIELD, Guard
 from tunnel.inspector.har import to_har
 from tunnel.inspector.observer import Inspector
 from tunnel.inspector.replay import CannotReplay, Edit, Replays
-from tunnel.inspector.views import show, summarise
+from tunnel.inspector.views import searchable, show, summarise
 
 __all__ = ["MAX_LISTENERS", "create_app"]
 
@@ -155,15 +155,7 @@ def _matches(inspector: Inspector, outline: Exchange) -> bool:
         return True
     # What is shown is searched and nothing else: a search must not tell what a mark stands for.
     whole = inspector.store.get(outline.number)
-    if whole is None:
-        return False
-    detail = show(whole)
-    fields = (*detail.request_fields, *detail.response_fields)
-    return (
-        any(text in f"{name}: {value}".lower() for name, value in fields)
-        or text in detail.request_content.text.lower()
-        or text in detail.response_content.text.lower()
-    )
+    return whole is not None and text in searchable(whole)
 
 
 def _all(inspector: Inspector) -> Iterator[Exchange]:

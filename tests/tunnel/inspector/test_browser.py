@@ -185,6 +185,7 @@ def test_a_request_is_repeated_with_a_click(page: Page, inspected: Inspected) ->
     page.click("#replay")
     page.until(lambda: page.numbers() == [2, 1] and "repetición de la 1" in page.text("#facts"))
     assert "repetición de 1" in page.shown('tr[data-number="2"]')
+    inspected.detail(2)
     assert [asked.content for asked in inspected.backend.requests] == [b"hola", b"hola"]
     page.tab("frames")
     page.until(lambda: "no pasa por el enlace" in page.shown("#panel-frames"))
@@ -204,6 +205,7 @@ def test_a_request_is_edited_and_sent_with_its_secrets(page: Page, inspected: In
     page.click("#editor .primary")
     page.until(lambda: page.numbers() == [2, 1])
     page.until(lambda: not page.find("#editor").is_displayed())
+    inspected.detail(2)
     asked = inspected.backend.requests[1]
     assert (asked.target, asked.fields.all("Cookie")) == ("/otra", ["sid=c00k13"])
     assert asked.content == b'{"password":"p4ss"} '
@@ -377,6 +379,7 @@ def test_the_course_s_application_through_a_real_tunnel(browser: Chrome, start: 
         assert '"title": "ñandú"' in page.shown("#panel-response")
         page.click("#replay")
         page.until(lambda: page.numbers() == [2, 1])
+        inspected.detail(2)
         titles = inspected.visit("GET", "/todo/api/v1.0/tasks").content.decode().count("ñandú")
         assert titles == 2
         browser.get("about:blank")

@@ -12,12 +12,15 @@ JSON = "Content-Type: application/json"
 
 
 def replay(inspected: Inspected, number: int, **changes: object) -> tuple[int, dict]:
-    """Replay an exchange; with ``changes``, after an edit that leaves the rest as it is shown."""
-    if not changes:
-        return inspected.post(f"/api/exchanges/{number}/replay")
-    edit = inspected.detail(number)["edit"]
-    body = {key: edit[key] for key in ("method", "target", "fields")} | {"content": None} | changes
-    return inspected.post(f"/api/exchanges/{number}/replay", body)
+    """Replay an exchange to its end; with ``changes``, after an edit that leaves the rest as it is shown."""
+    body = None
+    if changes:
+        edit = inspected.detail(number)["edit"]
+        body = {key: edit[key] for key in ("method", "target", "fields")} | {"content": None} | changes
+    status, answer = inspected.post(f"/api/exchanges/{number}/replay", body)
+    if status == 201:
+        inspected.detail(answer["number"])
+    return status, answer
 
 
 def test_a_replay_asks_the_service_the_same_and_is_told_to_be_one(inspect) -> None:
@@ -178,7 +181,8 @@ def test_only_so_many_replays_run_at_once(inspected) -> None:
         return response(200)
 
     inspected.backend.answer(answer)
-    assert [replay(inspected, 1)[0] for _ in range(9)] == [201] * 8 + [503]
+    statuses = [inspected.post("/api/exchanges/1/replay")[0] for _ in range(9)]
+    assert statuses == [201] * 8 + [503]
     may_answer.set()
     eventually(lambda: replay(inspected, 1)[0] == 201, "there is room again")
 
