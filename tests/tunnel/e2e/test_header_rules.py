@@ -121,3 +121,33 @@ def test_a_rule_that_cannot_be_is_named(start: Starter, option: str, said: str) 
     start.processes.append(process)
     assert process.wait() == 2
     assert said in process.err
+
+
+def test_what_a_service_says_of_other_origins_passes_as_it_is(start: Starter) -> None:
+    server, backend = start.server(), start.backend()
+    said = (
+        "Access-Control-Allow-Origin: https://pagina.example",
+        "Access-Control-Allow-Methods: PUT, DELETE",
+        "Access-Control-Allow-Headers: x-curso",
+        "Access-Control-Allow-Credentials: true",
+        "Access-Control-Max-Age: 600",
+        "Vary: Origin, Access-Control-Request-Method",
+    )
+    backend.answer(lambda asked: response(204 if asked.method == "OPTIONS" else 200, b"", *said))
+    start.connected_client(server, backend)
+    asked = (
+        "Origin: https://pagina.example",
+        "Access-Control-Request-Method: PUT",
+        "Access-Control-Request-Headers: x-curso",
+    )
+    with server.visit() as wire:
+        for method, status in (("OPTIONS", 204), ("PUT", 200)):
+            answer = wire.ask(method, "/", *asked)
+            assert answer.status == status
+            for line in said:
+                name, _, value = line.partition(": ")
+                assert answer.fields.all(name) == [value], line
+    for request in backend.requests:
+        for line in asked:
+            name, _, value = line.partition(": ")
+            assert request.fields.all(name) == [value], line
