@@ -52,7 +52,8 @@ class SitesGate:
         self._clock = clock
         self._doorkeeper = Doorkeeper()
         self._logins: Logins | None = None
-        self._rates: dict[str, tuple[Rate, SourceRate]] = {}  # of the sites that were visited
+        self._prepare_logins()
+        self._rates: dict[Rate, SourceRate] = {}  # by site and source
 
     def find(self, name: str) -> Site | None:
         """Return what is decided for ``name`` (lower case, without port), or None."""
@@ -92,11 +93,10 @@ class SitesGate:
             return
         if isinstance(event, SitesReloaded):
             self._doorkeeper.forget()
-            sites = self._keeper.table.by_pattern()
-            for pattern in [*event.removed, *event.changed]:
-                known, site = self._rates.get(pattern), sites.get(pattern)
-                if known is not None and (site is None or site.rate != known[0]):
-                    del self._rates[pattern]
+            sites = self._keeper.table.by_pattern().values()
+            in_force = {site.rate for site in sites}
+            self._rates = {rate: each for rate, each in self._rates.items() if rate in in_force}
+            self._prepare_logins()
         self._on_event(event)
 
     def close(self) -> None:
@@ -105,16 +105,23 @@ class SitesGate:
         if self._logins is not None:
             self._logins.close()
 
+    def _prepare_logins(self) -> None:
+        """Load what a login needs, once a site has one: no visitor waits for that."""
+        if any(site.oidc for site in self._keeper.table.by_pattern().values()):
+            self._find_logins()
+
     def _find_logins(self) -> Logins:
         if self._logins is None:
-            from tunnel.sites.oidc.login import Logins  # with Authlib, which takes a while to load
+            from tunnel.sites.oidc.login import Logins  # with Authlib, which takes a while
 
             self._logins = Logins(self._clock)
         return self._logins
 
     def _wait_s(self, site: Site, rate: Rate, visit: Visit) -> float:
-        known = self._rates.get(site.pattern)
-        if known is None:
-            known = self._rates[site.pattern] = rate, SourceRate(rate.per_s, rate.burst)
-        source, now = source_of(visit.visitor_ip), asyncio.get_running_loop().time()
-        return 0.0 if known[1].take(source, now) else known[1].wait_s(source, now)
+        """Count a request; return how long its source must wait before it, in seconds."""
+        # Of one kind for all sites, so that those who flood several take no more memory than of one.
+        counted = self._rates.get(rate)
+        if counted is None:
+            counted = self._rates[rate] = SourceRate(rate.per_s, rate.burst)
+        key, now = f"{site.pattern} {source_of(visit.visitor_ip)}", asyncio.get_running_loop().time()
+        return 0.0 if counted.take(key, now) else counted.wait_s(key, now)

@@ -225,6 +225,38 @@ def test_in_a_browser_it_is_as_anywhere_else(
         assert chromium.current_url.startswith(provider.issuer)
 
 
+def test_over_https_the_cookies_are_for_https_and_for_this_host_only(
+    start: Starter, sites: Path, provider: OidcProvider, service: Backend, browser: requests.Session
+) -> None:
+    write(sites, sites_text(provider.issuer, name="ana.example"))
+    server = start.server(f"--sites-file={sites}", "--trust-proxy=127.0.0.1")
+    start.connected_client(server, service)
+    host = ("Host: ana.example", "X-Forwarded-Proto: https", "X-Forwarded-For: 192.0.2.7")
+    with server.visit() as wire:
+        answer = wire.ask("GET", "/notas", *host, "Accept: text/html")
+        location = str(answer.fields.get("Location"))
+        redirect_uri = "https://ana.example/.tunelab/oidc/callback"
+        assert parse_qs(urlsplit(location).query)["redirect_uri"] == [redirect_uri]
+        login = str(answer.fields.get("Set-Cookie"))
+        assert re.fullmatch(
+            r"__Secure-tunelab-login-[0-9a-f]{16}=[\w-]+; Path=/\.tunelab/oidc/; Max-Age=600; HttpOnly; "
+            r"SameSite=Lax; Secure",
+            login,
+        )
+        callback = back_from(browser, location, "ana").removeprefix("https://ana.example")
+        answer = wire.ask("GET", callback, *host, f"Cookie: {login.partition(';')[0]}")
+        assert answer.fields.get("Location") == "https://ana.example/notas"
+        kept, gone = answer.fields.all("Set-Cookie")
+        assert re.fullmatch(
+            r"__Host-tunelab=[\w-]+; Path=/; Max-Age=28800; HttpOnly; SameSite=Lax; Secure", kept
+        )
+        assert "Max-Age=0;" in gone
+        value = kept.partition(";")[0]
+        assert wire.ask("GET", "/", *host, f"Cookie: {value}").status == 200
+        plain = value.replace("__Host-", "")
+        assert wire.ask("GET", "/", *host, f"Cookie: {plain}").status == 403, "a name that http could set"
+
+
 # ── the way out ──────────────────────────────────────────────────────────────────────────────────
 
 
