@@ -154,10 +154,16 @@ class TunnelClient:
             self.on_event(Stopping(link.session.stream_count))
             idle = asyncio.Event()
             link.session.on_idle = idle.set
-            link.session.drain("the client stops")
+            session = link.session
+            session.drain("the client stops")
+            with suppress(TimeoutError):  # what crosses it on the link comes to an end too
+                async with asyncio.timeout(min(drain_timeout_s, _GOODBYE_S)):
+                    while not (session.is_drain_heard or session.is_closed):
+                        idle.clear()
+                        await idle.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(drain_timeout_s):
-                    while link.session.stream_count:
+                    while session.stream_count:
                         idle.clear()
                         await idle.wait()
         self._stopping.set()

@@ -61,6 +61,7 @@ _CODE = Struct("!H")
 _CREDIT = Struct("!I")
 _PING = Struct("!Q")
 _HEALTH = Struct("!HB")
+_DRAIN_MARK = b"\xff" * _PING.size  # no clock says so: which PING came right behind our GOAWAY
 _HALF_SPACE = 2**31
 
 # A number that is unknown here, or that never travels, says only that something went wrong over there.
@@ -139,7 +140,8 @@ class Session:
         self.last_round_trip_s = 0.0
         self.ping_interval_s = ping_interval_s
         self.draining = False  # one of the two sides wants no new streams
-        self.on_idle: Callable[[], None] | None = None  # called when the last stream is gone
+        self.is_drain_heard = True  # false between our drain and the peer's word that it knows
+        self.on_idle: Callable[[], None] | None = None  # called when the last stream is gone, or see drain
         self.on_health: OnHealth | None = None  # told of HEALTH frames, by an exit node that granted them
         self.growth = GrowthBudget(memory=memory)
         self.received_bytes = 0  # frames, whole
@@ -299,10 +301,16 @@ class Session:
         return stream
 
     def drain(self, detail: str = "") -> None:
-        """Tell the peer that no new streams are welcome; those under way go on."""
+        """Tell the peer that no new streams are welcome; those under way go on.
+
+        ``is_drain_heard`` says whether it knows, and ``on_idle`` is called when it does.  Until then the
+        streams that cross this on the link are taken, for nobody could have known better.
+        """
         if self.state is SessionState.OPEN and not self.draining:
             self.draining = True
+            self.is_drain_heard = False
             self._emit_goaway(CloseCode.DRAINING, detail)
+            self._emit(FrameType.PING, CONTROL_STREAM, _DRAIN_MARK)  # its PONG comes after all that crosses
 
     def send_health(self, index: int, is_up: bool, detail: str = "") -> None:
         """Tell the exit node whether a name of the claim is ready for visitors (role AGENT).
@@ -371,6 +379,11 @@ class Session:
     def _receive_pong(self, payload: bytes, now: float) -> None:
         if len(payload) != _PING.size:
             raise ProtocolViolation(f"PONG of {len(payload)} bytes")
+        if payload == _DRAIN_MARK:
+            self.is_drain_heard = True
+            if self.on_idle is not None:
+                self.on_idle()
+            return
         round_trip_s = now - _PING.unpack(payload)[0] / 1e6
         # A peer that makes up its PONGs deceives itself: the value only sets how fast its windows grow.
         self.last_round_trip_s = max(round_trip_s, 0.0)
@@ -406,7 +419,7 @@ class Session:
         stream = self._add_stream(stream_id, now)
         if not has_room:
             stream.reset(ResetCode.REFUSED_STREAM, "no memory for one more")
-        elif self.draining:
+        elif self.draining and self.is_drain_heard:
             stream.reset(ResetCode.REFUSED_STREAM, "draining")
         elif self._out_bytes > _MAX_BACKLOG_BYTES:
             stream.reset(ResetCode.REFUSED_STREAM, "the link is far behind")

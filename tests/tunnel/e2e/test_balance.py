@@ -193,6 +193,34 @@ def test_a_client_that_stops_finishes_what_it_has_and_takes_nothing_new(start: S
     assert client.wait() == 0
 
 
+def test_clients_restarted_one_after_the_other_lose_no_request(start: Starter) -> None:
+    server, service = start.server(), named(start, "hola")
+    clients = [start.connected_client(server, service, options=("--balance",)) for _ in range(2)]
+    is_over = threading.Event()
+    seen: list[Counter[str]] = []
+
+    def visit() -> None:
+        while not is_over.is_set():
+            seen.append(spread(server, 5))
+
+    visitors = [threading.Thread(target=visit) for _ in range(4)]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        for _ in range(3):
+            clients.append(start.connected_client(server, service, options=("--balance",)))
+            leaving = clients.pop(0)
+            leaving.terminate()
+            assert leaving.wait() == 0
+    finally:
+        is_over.set()
+        for visitor in visitors:
+            visitor.join(30)
+    told = sum(seen, Counter())
+    assert set(told) == {"hola"}, told
+    assert told["hola"] > 20
+
+
 def test_a_sick_service_gets_no_visitors_until_it_is_well_again(start: Starter) -> None:
     server = start.server()
     sickly, well = Sickly(start, "sickly"), named(start, "well")

@@ -190,7 +190,7 @@ class Side:
         pass
 
     def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:
-        assert not self.session.draining
+        assert not (self.session.draining and self.session.is_drain_heard)
         number, consumes_at_once = map(int, payload.split())
         asking = self.link.numbered[number]
         assert asking.stream.id == stream.id

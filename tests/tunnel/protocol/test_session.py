@@ -171,7 +171,10 @@ def test_a_side_that_drains_tells_the_other_once_and_finishes_what_is_under_way(
     pair.agent.drain("otra vez")
     pair.to_exit_node.clear()
     pair.flush()
-    assert pair.to_exit_node == [(FrameType.GOAWAY, 0, code(CloseCode.DRAINING, "reinicio"))]
+    assert pair.to_exit_node == [
+        (FrameType.GOAWAY, 0, code(CloseCode.DRAINING, "reinicio")),
+        (FrameType.PING, 0, b"\xff" * 8),
+    ]
     assert pair.exit_node_handler.drainings == [(CloseCode.DRAINING, "reinicio")]
     assert pair.agent_handler.drainings == []
     assert pair.agent.draining
@@ -197,19 +200,39 @@ def test_no_stream_is_opened_once_either_side_drains(role: Role) -> None:
     assert not pair.exit_node.has_output
 
 
-def test_a_stream_that_crosses_a_draining_on_the_link_is_refused_and_not_begun() -> None:
+def test_a_stream_that_crosses_a_draining_on_the_link_is_taken_and_finished() -> None:
     pair = Pair()
     pair.agent.drain()
+    assert not pair.agent.is_drain_heard
     sink = Sink()
     stream = pair.exit_node.open_stream(b"GET", sink, START_S)
     assert stream is not None
-    stream.send_data(b"body")
+    pair.flush_to_agent()
     stream.send_end()
+    assert len(pair.agent_handler.streams) == 1
+    told: list[int] = []
+    pair.agent.on_idle = lambda: told.append(pair.agent.stream_count)
     pair.flush()
-    assert sink.log == [("reset", ResetCode.REFUSED_STREAM, "draining")]
-    assert pair.agent_handler.streams == []
-    assert pair.agent.stream_count == pair.exit_node.stream_count == 0
+    assert pair.agent.is_drain_heard
+    assert told == [1], "it is told that it was heard while the stream is open"
+    pair.agent_handler.streams[0].send_end()
+    pair.flush()
+    assert sink.log == [("end",)]
+    assert told == [1, 0]
     assert pair.agent.error is pair.exit_node.error is None
+    assert pair.agent.round_trip_s < 1, "that PONG says nothing of the time"
+
+
+def test_a_stream_that_comes_though_the_draining_was_heard_is_refused_and_not_begun() -> None:
+    pair = Pair()
+    pair.agent.drain()
+    pair.flush()
+    pair.agent.receive_data(frame(FrameType.OPEN, 1, b"GET"), START_S)
+    assert pair.agent_handler.streams == []
+    pair.flush_to_exit_node()
+    kind, _, payload = pair.to_exit_node[-1]
+    assert (kind, payload) == (FrameType.RESET, code(ResetCode.REFUSED_STREAM, "draining"))
+    assert pair.agent.error is None
 
 
 @every_role
