@@ -412,6 +412,7 @@ _REFUSALS = PROXY_REFUSALS | {
     "bad-pin": "la CA del nodo de salida no es la de la huella: puede haber alguien en el camino, o el nodo "
     "de salida se hizo de nuevo. No se le envió nada. Si se hizo de nuevo, pida su archivo de conexión.",
     "bad-proof": "el nodo de salida rechazó la prueba del token.",
+    "certificate-refused": "el nodo de salida cortó al ver el certificado: venció o es de otra CA.",
     "unknown-certificate": "el nodo de salida no conoce este certificado: no está en su archivo de tokens "
     "(certificate), o no acepta certificados (--client-ca). Pregunte a quien lo administra.",
     "name-not-allowed": "su token no permite pedir ese nombre, o todos, que es lo que pide un --upstream sin "

@@ -220,6 +220,8 @@ def _order(options: argparse.Namespace, name: str, command: str) -> Order:
     from tunnel.service.unit import Order
     from tunnel.service.words import given_options, options_of_table
 
+    if getattr(options, "carpeta", None) and not options.carpeta_token_file:
+        raise ConfigError("un servicio no guarda la contraseña de --carpeta: déla con --carpeta-token-file.")
     leaf, words = _leaf(options.words)
     given = given_options(leaf, words)
     if options.config is not None:  # its options become the unit's own

@@ -187,6 +187,10 @@ async def _link(connection: Connection, dialler: Dialler, words: Words) -> list[
         if connection.identity is not None:
             detail = f"el nodo de salida reconoció el certificado, en {_ms(answer.seconds)}"
         return [tls, _finding("token", Verdict.GOOD, detail)]
+    if connection.identity is not None:
+        code = "unknown-certificate" if answer.code == "unknown-token" else answer.code
+        advice = "Vea con «tunnel cert show» cómo se llama, hasta cuándo vale y qué CA lo firmó."
+        return [tls, _finding("token", Verdict.BAD, words.of_refusal(code), advice)]
     return [
         tls,
         _finding(

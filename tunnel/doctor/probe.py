@@ -67,6 +67,8 @@ async def ask_exit_node(dialler: Dialler, url: str) -> Answer:
     finally:
         link.abort()
     seconds = (handler.ended_at or time.monotonic()) - began[-1]
+    if dialler.shown is not None and not link.was_answered:
+        return Answer("certificate-refused", seconds)
     if link.not_a_tunnel:
         return Answer("not-a-tunnel", seconds)
     outcome = link.session.outcome

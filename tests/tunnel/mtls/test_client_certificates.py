@@ -203,6 +203,27 @@ def test_an_entry_may_name_one_certificate_by_its_digest(school: School, backend
     assert fake.wait() == 1
 
 
+def test_the_doctor_tells_a_certificate_that_is_refused_from_one_that_is_unknown(school: School) -> None:
+    unknown = school.issue("luis")
+    school.entry("ana", "ana", "ana.example")
+    server = school.server()
+    strange = make_client_leaf(make_authority(time.time()), "ana", 1, time.time())
+    for options, said in (
+        (unknown, "no conoce este certificado"),
+        (place(school.folder, "falsa", strange.pem), "cortó al ver el certificado"),
+    ):
+        doctor = TunnelProcess(
+            "doctor",
+            f"--url=wss://localhost:{server.control_port}",
+            f"--ca-file={school.folder / 'estado' / 'ca.pem'}",
+            *options,
+        )
+        school.start.processes.append(doctor)
+        assert doctor.wait() == 1
+        assert said in doctor.out, doctor.description
+        assert "tunnel cert show" in doctor.out
+
+
 def test_an_exit_node_without_a_client_ca_says_so(school: School, backend: Backend) -> None:
     options = school.issue("ana")
     server = school.start.server("--auto-tls", f"--state-dir={school.folder / 'otro'}")
