@@ -36,6 +36,7 @@ Map
     ``secret_files`` tokens, and whatever else only its owner may read
     ``watching``     files that are read again when they have changed
     ``toml_text``    TOML that people write, and what is wrong with it
+    ``unit_text``    what is changed in a systemd unit
     ``events``       what a server or a client tells those who run it
     ``os_errors``    why the system refused, in Spanish
     ``cli``          the command ``tunnel``

@@ -117,10 +117,10 @@ def installed(guest: Guest) -> Guest:
     return guest
 
 
-def visit(guest: Guest) -> str:
+def visit(guest: Guest, port: int = 8000) -> str:
     script = (
         'printf \'user = "admin:%s"\' "$(cat /root/lectura.txt)" | '
-        "curl --silent --max-time 5 --config - http://127.0.0.1:8000/clase1.txt || true"
+        f"curl --silent --max-time 5 --config - http://127.0.0.1:{port}/clase1.txt || true"
     )
     return guest.run(script)
 
@@ -235,10 +235,12 @@ def test_nothing_is_installed_without_what_it_needs(installed: Guest) -> None:
     assert installed.run("ls /etc/systemd/system | grep tunnel-no || true") == ""
 
 
-def test_a_low_port_is_within_reach(installed: Guest) -> None:
-    words = "fileserver --webroot /srv/notas --token-file /root/lectura.txt --port 81"
-    installed.run(f"{TUNNEL} service install {words} --nombre tunnel-bajo")
-    assert "Hacen falta" in installed.run("curl --silent http://127.0.0.1:81/")
+def test_a_low_port_is_within_reach_and_a_folder_of_any_name(installed: Guest) -> None:
+    folder = """'/srv/de "ana" al 100%h $HOME'"""
+    installed.run(f"cp -r /srv/notas {folder}")
+    words = f"fileserver --webroot {folder} --token-file /root/lectura.txt --port 81 --nombre tunnel-bajo"
+    installed.run(f"{TUNNEL} service install {words}")
+    assert visit(installed, 81) == SECRET
     installed.run(f"{TUNNEL} service uninstall tunnel-bajo")
 
 

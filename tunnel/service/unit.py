@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from math import ceil
@@ -22,6 +22,7 @@ from pathlib import Path
 import tunnel
 from tunnel.config import ConfigError
 from tunnel.service.words import Given
+from tunnel.unit_text import allow_low_ports, with_lines
 
 __all__ = ["MARK", "Order", "Unit", "make_unit", "own_program"]
 
@@ -33,7 +34,6 @@ STATE_NAME = "tunelab"
 
 _STEPS_SINCE = 254  # RestartSteps=, RestartMaxDelaySec=: systemd 254's NEWS
 _HOMES = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - what ProtectHome and PrivateTmp hide
-_PRIVILEGED_PORTS = range(1, 1024)
 _STOP_MARGIN_S = 5
 _PLAIN_WORD = re.compile(r"[\w@+=:,./*\[\]~^-]+", re.ASCII)
 
@@ -89,25 +89,21 @@ def make_unit(order: Order, program: Sequence[str], systemd_version: int) -> Uni
     )
     text = re.sub(r"\A(#.*\n)+", f"{MARK}\n", template)
     line = " ".join([*map(_quoted, program), order.command, *words.arguments])
-    text = _with(text, "ExecStart", [line])
-    text = _with(
+    text = with_lines(text, "ExecStart", [line])
+    text = with_lines(
         text, "LoadCredential", [f"{name}:{_specifiers(str(path))}" for name, path in words.credentials]
     )
-    text = _with(text, "BindReadOnlyPaths", [_quoted(str(path)) for path in shown])
-    text = _with(text, "TimeoutStopSec", [str(ceil(order.drain_timeout_s) + _STOP_MARGIN_S)])
+    text = with_lines(text, "BindReadOnlyPaths", [_in_quotes(str(path)) for path in shown])
+    text = with_lines(text, "TimeoutStopSec", [str(ceil(order.drain_timeout_s) + _STOP_MARGIN_S)])
     if systemd_version >= _STEPS_SINCE:
-        text = _with(text, "RestartSec", ["1\nRestartSteps=6\nRestartMaxDelaySec=60"])
+        text = with_lines(text, "RestartSec", ["1\nRestartSteps=6\nRestartMaxDelaySec=60"])
     if any(path.is_relative_to(home) for path in shown for home in ("/home", "/root", "/run/user")):
-        text = _with(text, "ProtectHome", ["tmpfs"])
-    if any(port in _PRIVILEGED_PORTS for port in order.ports):
-        # In a user namespace of its own the capability would be worth nothing outside.
-        text = _with(text, "PrivateUsers", ["no"])
-        text = _with(text, "CapabilityBoundingSet", ["CAP_NET_BIND_SERVICE"])
-        text = _with(text, "AmbientCapabilities", ["CAP_NET_BIND_SERVICE"])
+        text = with_lines(text, "ProtectHome", ["tmpfs"])
+    text = allow_low_ports(text, order.ports)
     if order.is_on_loopback:
-        text = _with(text, "IPAddressDeny", ["any\nIPAddressAllow=localhost"])
+        text = with_lines(text, "IPAddressDeny", ["any\nIPAddressAllow=localhost"])
     if order.command == "server" and order.name != "tunnel-server":
-        text = _with(text, "StateDirectory", [order.name])
+        text = with_lines(text, "StateDirectory", [order.name])
     reads = tuple(path for _, path in words.credentials) + tuple(words.visible)
     return Unit(order.name, text, reads, tuple(words.warnings))
 
@@ -135,6 +131,11 @@ class _Words:
 
     def _path(self, given: Given, path: Path) -> str:
         path = Path(*path.parts)  # «./a» is «a»
+        if not str(path).isprintable() or ":" in str(path):  # one is a line's end, the other a separator
+            raise ConfigError(
+                f"{given.option}: en un servicio la ruta {str(path)!r} no puede llevar dos puntos ni saltos "
+                "de línea. Cámbiele el nombre."
+            )
         if given.dest == "state_dir" or (self._order.command == "server" and given.dest == "conexion"):
             raise ConfigError(
                 f"{given.option} sobra en un servicio: su carpeta de estado es /var/lib/{self._state_name}, "
@@ -152,10 +153,6 @@ class _Words:
         taken = [known for known, _ in self.credentials]
         if name in taken:
             name = f"{name}-{sum(word.startswith(name) for word in taken) + 1}"
-        if ":" in str(path):
-            raise ConfigError(
-                f"{given.option}: systemd no acepta dos puntos en la ruta {path}. Cámbiele el nombre."
-            )
         if not path.exists():
             self.warnings.append(f"{given.option}: {path} no existe; el servicio no arranca sin él.")
         self.credentials.append((name, path))
@@ -177,23 +174,19 @@ def _hidden_places(program: Sequence[str]) -> list[Path]:
     ]
 
 
-def _with(text: str, key: str, values: Iterable[str]) -> str:
-    """Return the unit with these lines for ``key`` in the place of its own, or at ``[Service]``'s end."""
-    lines = "".join(f"{key}={value}\n" for value in values)
-    pattern = re.compile(rf"(?:^{key}=.*\n)+", re.MULTILINE)
-    if pattern.search(text):
-        return pattern.sub(lambda _: lines, text, count=1)
-    return text.replace("\n[Install]", f"{lines}\n[Install]")
-
-
 def _specifiers(text: str) -> str:
     return text.replace("%", "%%")
 
 
 def _quoted(word: str) -> str:
     """Return one word of a command line, so that systemd takes it for nothing else (systemd.service, "Command
-    lines"; systemd.syntax, "Quoting")."""
-    if _PLAIN_WORD.fullmatch(word):
-        return word
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return '"' + _specifiers(escaped).replace("$", "$$") + '"'
+    lines")."""
+    return word if _PLAIN_WORD.fullmatch(word) else _in_quotes(word).replace("$", "$$")
+
+
+def _in_quotes(text: str) -> str:
+    """Return one word of a setting (systemd.syntax, "Quoting"; systemd.unit, "Specifiers")."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    for character, name in (("\n", "n"), ("\r", "r"), ("\t", "t")):
+        escaped = escaped.replace(character, f"\\{name}")
+    return f'"{_specifiers(escaped)}"'

@@ -84,6 +84,10 @@ def test_the_unit_on_the_node_takes_ports_and_secret_from_the_order(order: Order
     unit = make_parcel(order).files["tunnel-server.service"].decode()
     assert "--port 80 --control-port 443 " in unit
     assert "--token-file %d/token" in unit
+    # Without it no program that is not root listens on them.
+    assert "\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n" in unit
+    high = replace(order, data_port=8000, control_port=8123)
+    assert "CAP_" not in make_parcel(high).files["tunnel-server.service"].decode()
     shared = replace(order, students=(Student("1", "Ana", slug="ana"),))
     assert "--tokens-file %d/token" in make_parcel(shared).files["tunnel-server.service"].decode()
     assert make_parcel(shared).files["settings"] == b"tokens.toml 443\n"

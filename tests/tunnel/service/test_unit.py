@@ -37,11 +37,16 @@ def generate(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: py
 
 
 def value(unit: str, key: str) -> list[str]:
+    """Return the values of a key, without the quotes around them."""
+    return [found.strip('"') for found in raw(unit, key)]
+
+
+def raw(unit: str, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)
 
 
 def command(unit: str) -> str:
-    return value(unit, "ExecStart")[0].partition("/tunnel ")[2]
+    return raw(unit, "ExecStart")[0].partition("/tunnel ")[2]
 
 
 COMMANDS = {
@@ -150,6 +155,19 @@ def test_no_word_is_more_than_itself_to_systemd(generate: Generate) -> None:
     assert '"--request-header=X-A: 100%%h $$HOME $${HOME} \\"a\\" \\\\n ; ñ"' in command(unit)
 
 
+def test_a_path_of_any_kind_is_given_whole(generate: Generate, tmp_path: Path) -> None:
+    folder = tmp_path / 'de "ana" al 100%h $HOME'
+    folder.mkdir()
+    (folder / "token.txt").touch()
+    unit = generate(
+        "fileserver", "--webroot", str(folder), "--token-file", f"{folder}/token.txt", "--generate=systemd"
+    )
+    shown = str(tmp_path) + '/de \\"ana\\" al 100%%h $HOME'
+    assert f'"{shown}"' in raw(unit, "BindReadOnlyPaths")
+    assert f'--webroot "{shown.replace("$", "$$")}" ' in command(unit)
+    assert raw(unit, "LoadCredential") == [f"token-file:{str(folder).replace('%', '%%')}/token.txt"]
+
+
 def test_low_ports_ask_for_the_one_capability_that_they_need_and_others_for_none(generate: Generate) -> None:
     low = generate(*COMMANDS["server-low-ports"], "--generate=systemd")
     assert (
@@ -186,6 +204,8 @@ def test_a_file_that_is_not_there_is_told_and_what_stands_in_the_way_is_refused(
     assert "no.toml no existe" in capsys.readouterr().err
     assert main(["client", "--conexion=a:b.toml", "--generate=systemd"]) == 2
     assert "dos puntos" in capsys.readouterr().err
+    assert main(["client", "--conexion=a\nExecStartPre=b", "--generate=systemd"]) == 2
+    assert "saltos de línea" in capsys.readouterr().err
 
 
 def test_restarts_are_spaced_out_where_systemd_can() -> None:

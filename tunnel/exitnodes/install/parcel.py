@@ -16,6 +16,7 @@ import tunnel
 from tunnel.exitnodes.errors import ExitNodeError
 from tunnel.exitnodes.install.wheel import LOCK, make_wheel
 from tunnel.exitnodes.model import Order
+from tunnel.unit_text import allow_low_ports
 
 __all__ = ["INSTALLER", "ROTATION", "Parcel", "archive", "make_parcel"]
 
@@ -81,6 +82,7 @@ def _unit(order: Order) -> str:
     text = text.replace("@PORT@", str(order.data_port)).replace("@CONTROL_PORT@", str(order.control_port))
     if order.tcp_ports:
         text = text.replace(" --token-file", f" --tcp-ports {order.tcp_ports_text} --token-file")
+    text = allow_low_ports(text, (order.data_port, order.control_port, *order.tcp_ports))
     return text.replace("--token-file", "--tokens-file") if order.is_shared else text
 
 
