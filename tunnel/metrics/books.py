@@ -14,7 +14,8 @@ from tunnel.protocol.session import Session
 __all__ = ["MAX_LABELS", "LinkBook", "RequestBook"]
 
 MAX_LABELS = 100
-"""A name is about thirty lines of /metrics, 3 kB; a thousand of them would be seconds of work a minute."""
+"""Of names, and of clients.  So many of both are 170 kB of /metrics, and (measured) 16 ms of work for each
+reading, in the thread that serves visitors."""
 
 _CLASSES = {hundreds: f"{hundreds}xx" for hundreds in range(1, 6)}
 

@@ -74,13 +74,18 @@ class ServerWatch:
                 map(_link, sorted(clients, key=lambda client: (client.label, client.session_id))[:MAX_LINKS])
             ),
             links_left_out=max(0, len(clients) - MAX_LINKS),
-            totals=tuple(self._totals(label, clients) for label in labels),
+            totals=self._totals(labels, clients),
             names=names,
         )
 
-    def _totals(self, label: str, clients: list[ConnectedClient]) -> TotalsStatus:
+    def _totals(self, labels: tuple[str, ...], clients: list[ConnectedClient]) -> tuple[TotalsStatus, ...]:
+        sessions: dict[str, list[Session]] = {label: [] for label in labels}
+        for client in clients:
+            sessions.get(self._links.label(client.label), []).append(client.session)
+        return tuple(self._total(label, sessions[label]) for label in labels)
+
+    def _total(self, label: str, sessions: list[Session]) -> TotalsStatus:
         past = self._links.read(label)
-        sessions = [client.session for client in clients if self._links.label(client.label) == label]
         return TotalsStatus(
             client=label,
             links=len(sessions),
