@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -357,6 +358,19 @@ def test_a_provider_that_says_no_lets_nobody_in(server: Server, browser: request
             f"{base(server)}/.tunelab/oidc/callback?{query}", allow_redirects=False, timeout=30
         )
         assert (answer.status_code, answer.headers["Tunelab-Error"]) == (400, "login-failed")
+
+
+def test_a_state_with_any_letters_is_only_a_login_that_failed(
+    server: Server, browser: requests.Session
+) -> None:
+    to_provider(browser, base(server))
+    (login,) = browser.cookies
+    state = "año"
+    name = f"tunelab-login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+    target = "/.tunelab/oidc/callback?code=x&state=a%C3%B1o"
+    with server.visit() as wire:
+        answer = wire.ask("GET", target, f"Host: localhost:{server.port}", f"Cookie: {name}={login.value}")
+        assert (answer.status, answer.code) == (400, "login-failed")
 
 
 def test_a_provider_that_is_away_is_told_and_the_exit_node_goes_on(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from support.backend import Backend
 from support.own_service import free_port
+from support.tunnel_in_process import in_process_tunnel
 from support.tunnel_kit import Starter, linux_only
 from support.tunnel_process import TunnelProcess
 from support.wire import Broken, Wire, request
+
+from tunnel.sites.gate import SitesGate
+from tunnel.transport.gate import Verdict, Visit
 
 FAR = "127.0.0.9"  # another source; only Linux has all of 127.0.0.0/8
 
@@ -161,3 +168,40 @@ def test_an_exit_node_does_not_start_with_a_file_that_it_does_not_understand(
     start.processes.append(server)
     assert server.wait() == 2
     assert words in server.err
+
+
+def test_a_gate_that_fails_opens_nothing() -> None:
+    """Whatever goes wrong in it, nobody passes."""
+
+    class BrokenGate(SitesGate):
+        def judge(self, visit: Visit) -> asyncio.Future[Verdict]:
+            verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+            verdict.set_exception(MemoryError())
+            return verdict
+
+    backend = Backend()
+    try:
+        with in_process_tunnel(backend.url) as tunnel:
+            with tunnel.visit() as wire:
+                assert wire.ask().content == b"hola"
+            tunnel.server.gate = BrokenGate(None, (), (), lambda event: None, time.time)
+            with tunnel.visit() as wire, pytest.raises(Broken):
+                wire.ask()
+        assert len(backend.requests) == 1
+    finally:
+        backend.close()
+
+
+def test_who_may_visit_may_stand_in_the_file_of_options(start: Starter, sites: Path, tmp_path: Path) -> None:
+    write(sites, '[site."cerrado.example"]\ndeny = ["127.0.0.0/8"]\n')
+    config = write(
+        tmp_path / "servidor.toml",
+        f'token-file = "{start.token_file}"\nsites-file = "{sites.name}"\n'
+        'trust-proxy = ["127.0.0.1"]\nallow = ["192.0.2.0/24", "127.0.0.0/8"]\ndeny = ["192.0.2.66"]\n',
+    )
+    server, backend = start.server(f"--config={config}"), start.backend()
+    start.connected_client(server, backend)
+    with server.visit() as wire:
+        for address, status in (("192.0.2.7", 200), ("192.0.2.66", 403), ("198.51.100.1", 403)):
+            assert status_of(wire, "a.example", f"X-Forwarded-For: {address}")[0] == status
+        assert status_of(wire, "cerrado.example")[0] == 403

@@ -271,6 +271,19 @@ def test_metadata_that_lead_elsewhere_are_not_followed(issuer: Issuer, name: str
         issuer.email()
 
 
+def test_a_provider_that_is_away_is_not_asked_for_every_visitor(issuer: Issuer) -> None:
+    provider = Provider(options(issuer.url))
+    working = issuer.answers["/.well-known/openid-configuration"]
+    issuer.answers["/.well-known/openid-configuration"] = 500, {}
+    for _ in range(5):
+        with pytest.raises(ProviderUnavailable):
+            provider.authorization_url("http://x/cb", "estado", NONCE, "v" * 43)
+    assert len(issuer.asked) == 1
+    issuer.answers["/.well-known/openid-configuration"] = working
+    provider._failed_s -= 3
+    assert provider.authorization_url("http://x/cb", "estado", NONCE, "v" * 43)
+
+
 # ── what a site says ─────────────────────────────────────────────────────────────────────────────
 
 GOOD = """\

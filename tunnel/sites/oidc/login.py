@@ -104,7 +104,8 @@ class Logins:
         cookie = find_cookie(visit.head.fields, name)
         login = seal.open(cookie, "login", _host(visit), _LOGIN_S, self._clock())
         # Whoever was sent here by somebody else has no such cookie (RFC 9700, section 4.7).
-        if visit.head.method != b"GET" or login is None or not compare_digest(login.values[0], state):
+        is_ours = login is not None and compare_digest(login.values[0].encode(), state.encode())
+        if visit.head.method != b"GET" or login is None or not is_ours:
             return _failed(visit, "no login was begun here")
         if asked.get("iss", options.issuer) != options.issuer:  # RFC 9207
             return _failed(visit, "another provider's answer")

@@ -7,6 +7,7 @@ the keys that it publishes, or came over TLS from where its metadata say.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _TIMEOUT_S = (5.0, 10.0)  # to connect, and between two pieces of an answer
 _MAX_ANSWER_BYTES = 1024 * 1024
 _METADATA_AGE_S = 3600.0
 _KEYS_AGE_S = 60.0  # a key that is not known is looked for again, so often at most
+_RETRY_S = 2.0  # one that is away is asked again, so often at most: each time may take all of a time limit
 _LEEWAY_S = 60
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures with a key that the provider alone has: neither "none" nor a secret that others share."""
@@ -60,6 +62,7 @@ class Provider:
         self._metadata: _Metadata | None = None
         self._keys: KeySet | None = None
         self._keys_s = 0.0
+        self._failed_s = -math.inf
 
     def authorization_url(self, redirect_uri: str, state: str, nonce: str, verifier: str) -> str:
         """Return where the visitor is to log in.  Raises ProviderUnavailable."""
@@ -134,15 +137,28 @@ class Provider:
 
     def _discover(self) -> _Metadata:
         with self._lock:
-            known = self._metadata
+            known, failed_s = self._metadata, self._failed_s
         if known is not None and time.monotonic() - known.read_s < _METADATA_AGE_S:
             return known
+        if time.monotonic() - failed_s < _RETRY_S:
+            raise ProviderUnavailable("it was not a moment ago")
+        try:
+            metadata = self._read_metadata()
+        except ProviderUnavailable:
+            with self._lock:
+                self._failed_s = time.monotonic()
+            raise
+        with self._lock:
+            self._metadata = metadata
+        return metadata
+
+    def _read_metadata(self) -> _Metadata:
         found = self._get(f"{self._options.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self._options.issuer:  # Discovery 1.0, section 4.3
             raise ProviderUnavailable("the metadata are another issuer's")
         methods = found.get("token_endpoint_auth_methods_supported")
         posts = isinstance(methods, list) and "client_secret_basic" not in methods
-        metadata = _Metadata(
+        return _Metadata(
             authorization_endpoint=self._endpoint(found, "authorization_endpoint"),
             token_endpoint=self._endpoint(found, "token_endpoint"),
             jwks_uri=self._endpoint(found, "jwks_uri"),
@@ -152,9 +168,6 @@ class Provider:
             auth_method="client_secret_post" if posts else "client_secret_basic",
             read_s=time.monotonic(),
         )
-        with self._lock:
-            self._metadata = metadata
-        return metadata
 
     def _endpoint(self, found: dict[str, object], name: str) -> str:
         url = found.get(name)
