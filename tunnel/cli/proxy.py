@@ -39,16 +39,16 @@ def read_proxy(options: argparse.Namespace, address: ControlAddress) -> ProxySer
 
 # What the details of faults say, and how it is told; as in ``tunnel.cli.client``.
 PROXY_DETAILS = (
-    (r"the proxy (\S+) cannot be reached: .*(?:refused|Errno (?:61|111))", r"nada escucha en \1"),
+    (r"the proxy (\S+) cannot be reached: .*(?:refused|Errno (?:61|111))", r"nada escucha en el proxy, \1"),
     (r"the proxy (\S+) cannot be reached: .*(?:not known|nodename|getaddrinfo|No address)",
      r"el nombre del proxy, \1, no existe"),
-    (r"the proxy (\S+) cannot be reached: .*", r"no se llega a \1"),
-    (r"the proxy (\S+) could not reach (\S+) \(HTTP (\d+)\)", r"\1 no llega a \2; responde HTTP \3"),
+    (r"the proxy (\S+) cannot be reached: .*", r"no se llega al proxy, \1"),
+    (r"the proxy (\S+) could not reach (\S+) \(HTTP (\d+)\)", r"el proxy \1 no llega a \2; responde HTTP \3"),
     (r"the proxy (\S+) does not allow the way to (\S+) \(HTTP (\d+)\)",
-     r"\1 no permite salir hacia \2; responde HTTP \3"),
-    (r"the proxy (\S+) does not speak HTTP", r"\1 no habla HTTP"),
-    (r"the proxy (\S+) hung up", r"\1 cortó sin responder"),
-    (r"the proxy (\S+) says more than it was asked", r"\1 no se porta como un proxy"),
+     r"el proxy \1 no permite salir hacia \2; responde HTTP \3"),
+    (r"the proxy (\S+) does not speak HTTP", r"el proxy \1 no habla HTTP"),
+    (r"the proxy (\S+) hung up", r"el proxy \1 cortó sin responder"),
+    (r"the proxy (\S+) says more than it was asked", r"lo que hay en \1 no se porta como un proxy"),
 )  # fmt: skip
 
 PROXY_REFUSALS = {

@@ -137,7 +137,8 @@ def _served(names: Sequence[str], ports: Sequence[int]) -> str:
 def _memory(memory: MemoryStatus | None) -> list[str]:
     if memory is None:
         return []
-    return [f"memoria: {_size(memory.free_bytes)} libres de {_size(memory.limit_bytes)}"]
+    free, limit = (f"{size >> 20} MiB" for size in (memory.free_bytes, memory.limit_bytes))  # as it was given
+    return [f"memoria: {free} libres de {limit}"]
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -121,7 +121,7 @@ def test_what_others_wrote_moves_no_cursor_in_the_table() -> None:
     counts = (0, 3) + (0,) * (len(BUCKETS_S) - 1)
     name = NameStatus("*", {"2xx": 3}, {"no-client": 1}, counts, 0.02)
     status = ServerStatus(
-        "server", "1", 90061.0, True, True, 1, 9, MemoryStatus(64_000_000, 1000), (link,), 0, (), (name,)
+        "server", "1", 90061.0, True, True, 1, 9, MemoryStatus(64 << 20, 1000), (link,), 0, (), (name,)
     )
     text = render(status, None, 0)
     assert all(line.isprintable() for line in text.splitlines())
@@ -133,7 +133,7 @@ def test_what_others_wrote_moves_no_cursor_in_the_table() -> None:
         "puerto 5432",
         "todos los demás",
         "8 ms",
-        "64,0 MB",
+        "0 MiB libres de 64 MiB",
     ):
         assert said in text
     assert "POR SEGUNDO" not in text

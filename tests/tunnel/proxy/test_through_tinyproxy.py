@@ -233,4 +233,4 @@ def test_the_doctor_tells_a_proxy_that_refuses_from_an_exit_node_that_is_away(
 def test_the_doctor_tells_that_the_proxy_is_down() -> None:
     gone = free_port()
     told = doctor("--url=wss://nodo.example:8123", f"--proxy=http://127.0.0.1:{gone}")
-    assert told["proxy"] == ("falla", f"nada escucha en 127.0.0.1:{gone}")
+    assert told["proxy"] == ("falla", f"nada escucha en el proxy, 127.0.0.1:{gone}")
