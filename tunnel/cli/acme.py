@@ -63,6 +63,7 @@ def add_acme_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--acme-dns",
+        metavar="rfc2136",
         choices=("rfc2136",),
         help="demuestra los nombres con registros en el DNS y no por HTTP: con actualizaciones dinámicas",
     )

@@ -24,6 +24,8 @@ from tunnel.cli.logs import EventStyle
 from tunnel.config import ClientConfig, Secret, ServerConfig, parse_control_url, parse_upstreams
 from tunnel.events import (
     Address,
+    CertificateFailed,
+    CertificateObtained,
     ClientConnected,
     ClientGone,
     Connected,
@@ -85,6 +87,20 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
     ),
     (MetricsListening("http://127.0.0.1:9180"), {"url": "http://127.0.0.1:9180"}),
     (RequestPassed("s1", 201, "4bf9"), {"session": "s1", "status": 201, "trace": "4bf9"}),
+    (
+        CertificateObtained("ana.example", "2027-02-19T10:00:00Z"),
+        {"domain": "ana.example", "ends": "2027-02-19T10:00:00Z"},
+    ),
+    (
+        CertificateFailed("ana.example", "unreachable", "Connection refused", 12.5, True),
+        {
+            "domain": "ana.example",
+            "reason": "unreachable",
+            "detail": "Connection refused",
+            "retry_in_s": 12.5,
+            "is_served": True,
+        },
+    ),
     (
         TokensReloaded(2, ("ana",), ("luis",), ()),
         {"tokens": 2, "added": ["ana"], "removed": ["luis"], "changed": []},
@@ -159,6 +175,8 @@ def test_the_server_words_its_events() -> None:
     words = {event.name: server._describe(event) for event, _ in SAMPLES}
     assert {name for name, text in words.items() if text} == {
         "listening",
+        "certificate_failed",
+        "certificate_obtained",
         "client_connected",
         "client_gone",
         "health",
@@ -169,6 +187,13 @@ def test_the_server_words_its_events() -> None:
         "tokens_reloaded",
     }
     assert words["request"] == "Petición respondida: 201, traza 4bf9."
+    assert words["certificate_obtained"] == (
+        "Certificado listo: https://ana.example (vale hasta el 2027-02-19)."
+    )
+    assert words.pop("certificate_failed") == (  # with what the issuer or the system said, as it said it
+        "Sin certificado nuevo para ana.example: no se llega al emisor (Connection refused). "
+        "Sigue el anterior. Otra vez en 12 s."
+    )
     assert "«ana»" in str(words["client_connected"])
     assert "ahora hay 2. Nuevos: ana. Quitados: luis." in str(words["tokens_reloaded"])
     assert "http://0.0.0.0:8000" in str(words["listening"])
