@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from support.backend import Backend
-from support.tunnel_process import Client, Server
+from support.tunnel_process import Server, TunnelProcess
 from support.wire import PATIENCE_S, Response, eventually
 
 __all__ = ["Inspected", "inspector_port"]
@@ -20,7 +20,7 @@ class Inspected:
     """A tunnel whose client has an inspector."""
 
     server: Server
-    client: Client
+    client: TunnelProcess
     backend: Backend
     port: int
 
@@ -76,6 +76,6 @@ class Inspected:
         return found
 
 
-def inspector_port(client: Client) -> int:
+def inspector_port(client: TunnelProcess) -> int:
     """Return the port of a client's inspector."""
     return int(client.wait_for("inspector")["url"].rpartition(":")[2])

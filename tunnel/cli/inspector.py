@@ -18,6 +18,7 @@ from tunnel.transport.observing import ClientObserver
 __all__ = ["CannotInspect", "add_options", "inspecting", "read_options"]
 
 _DEFAULT = InspectorOptions()
+_MIN_MEMORY_BYTES = 1 << 20
 
 
 class CannotInspect(Exception):  # noqa: N818 - named for what it is
@@ -46,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inspector-memory",
         metavar="TAMAÑO",
-        type=_size,
+        type=_memory,
         default=None,
         help="con --inspector: cuánta memoria ocupan, todas juntas (por omisión: 64M)",
     )
@@ -116,3 +117,10 @@ def _size(text: str) -> int:
     if found is None or not int(found[1]):
         raise argparse.ArgumentTypeError(f"«{text}» no es un tamaño: 64K son 64 KiB, 1M es 1 MiB")
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+
+
+def _memory(text: str) -> int:
+    size = _size(text)
+    if size < _MIN_MEMORY_BYTES:  # one large exchange alone would push itself out
+        raise argparse.ArgumentTypeError(f"«{text}» es muy poca memoria: el mínimo es 1M")
+    return size

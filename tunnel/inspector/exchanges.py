@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tunnel.http.head import ResponseHead
+from tunnel.http.head import NO_CONTENT, ResponseHead
 from tunnel.http.wire import OpenHead
 from tunnel.transport.agent import AgentExchanges
 
@@ -93,6 +93,13 @@ class Exchange:
     def status(self) -> int:
         """The answer's status; 0 where there is none (yet)."""
         return 0 if self.response is None else self.response.status
+
+    @property
+    def is_request_whole(self) -> bool:
+        """Whether all of the request came, and is kept."""
+        if self.request is None or self.request_content.is_truncated:
+            return False
+        return self.moments.request_end is not None or self.request.length == NO_CONTENT
 
     def snapshot(self, *, with_contents: bool = True) -> Exchange:
         """Return a copy that nobody changes; to be called with the lock held.

@@ -72,10 +72,10 @@ class Replays:
         if editable(exchange, Mask()).is_upgrade:
             raise CannotReplay("Esta petición pidió cambiar de protocolo (WebSocket): no se puede repetir.")
         is_same = edit is None or edit.content is None
-        if is_same and exchange.request_content.is_truncated:
+        if is_same and not exchange.is_request_whole:
             raise CannotReplay(
-                "El contenido de esta petición se guardó recortado, y repetirla así no sería repetirla. "
-                "Edítela, o guarde más con --inspector-body."
+                "El contenido de esta petición no llegó entero o se guardó recortado, y repetirla así no "
+                "sería repetirla. Edítela y escriba el contenido, o guarde más con --inspector-body."
             )
         content = bytes(exchange.request_content.kept)
         if edit is None:

@@ -86,7 +86,7 @@ class EditableRequest:
     target: str
     fields: str  # a line each
     content: str | None  # None: it is not text, and goes as it is or not at all
-    is_whole: bool  # all of the content is kept
+    is_whole: bool  # all of the content came, and is kept
     is_upgrade: bool  # it asks for another protocol, and cannot be repeated
 
 
@@ -168,7 +168,7 @@ def editable(exchange: Exchange, mask: Mask) -> EditableRequest:
         target,
         "\n".join(shown),
         text,
-        not exchange.request_content.is_truncated,
+        exchange.is_request_whole,
         bool(_field(fields, "upgrade")),
     )
 

@@ -6,8 +6,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from support.inspected import Inspected, inspector_port
+from support.tunnel_kit import TOKEN, Starter, write_token
+from support.tunnel_process import TunnelProcess
 from support.wire import eventually, response
 
 
@@ -75,6 +78,30 @@ def test_a_link_that_was_lost_stays_told_beside_the_next(start) -> None:
     links = Inspected(server, client, backend, inspector_port(client)).get("/api/frames")["links"]
     assert [(link["number"], link["closed_at"] is None) for link in links] == [(2, True), (1, False)]
     assert links[1]["reason"] == "connection-lost"
+
+
+def test_one_inspector_tells_of_the_links_with_all_exit_nodes(start: Starter, tmp_path: Path) -> None:
+    servers, backend = [start.server(), start.server()], start.backend()
+    files = []
+    for server in servers:
+        file = write_token(tmp_path / f"{server.control_port}.toml", "version = 1")
+        file.write_text(f'version = 1\nurl = "ws://127.0.0.1:{server.control_port}"\ntoken = "{TOKEN}"\n')
+        files.append(f"--conexion={file}")
+    client = TunnelProcess("client", *files, f"--upstream={backend.url}", "--json", "--inspector=0")
+    start.processes.append(client)
+    eventually(lambda: client.count("connected") == 2, "both links")
+    both = [Inspected(server, client, backend, inspector_port(client)) for server in servers]
+    both[0].visit("GET", "/uno")
+    both[1].visit("GET", "/dos")
+    told = {both[0].detail(number)["summary"]["target"]: both[0].detail(number)["link"] for number in (1, 2)}
+    links = {link["number"]: link["exit_node"] for link in both[0].get("/api/frames")["links"]}
+    assert {target: links[link] for target, link in told.items()} == {
+        "/uno": f"ws://127.0.0.1:{servers[0].control_port}",
+        "/dos": f"ws://127.0.0.1:{servers[1].control_port}",
+    }
+    # A replay goes by the client that answered the first time, whichever that was.
+    status, answer = both[0].post("/api/exchanges/2/replay")
+    assert (status, both[0].detail(answer["number"])["summary"]["target"]) == (201, "/dos")
 
 
 def test_tcp_streams_are_told_too(start) -> None:

@@ -138,6 +138,24 @@ def test_what_is_not_kept_whole_is_not_repeated_but_may_be_edited(inspect) -> No
     assert inspected.backend.requests[1].content == b"corto"
 
 
+def test_what_did_not_come_whole_is_not_repeated(inspected) -> None:
+    is_asked = threading.Event()
+
+    def hold(wire: Wire) -> None:
+        wire.read_request_head()
+        is_asked.set()
+        wire.read_to_end()
+
+    inspected.backend.play(hold)
+    with inspected.server.visit() as wire:
+        wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhola")
+        assert is_asked.wait(20)
+    assert not inspected.detail(1)["edit"]["is_whole"]
+    status, answer = inspected.post("/api/exchanges/1/replay")
+    assert status == 409
+    assert "no llegó entero" in answer["error"]
+
+
 def test_what_is_gone_or_never_was_cannot_be_repeated(inspected) -> None:
     status, answer = replay(inspected, 99)
     assert (status, answer["error"]) == (404, "Esa petición ya no está guardada.")

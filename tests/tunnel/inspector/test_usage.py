@@ -54,6 +54,7 @@ def test_a_file_may_ask_for_it_too(line: str, port: int, tmp_path: Path) -> None
         (["--inspector=abc"], "no es un puerto"),
         (["--inspector", "--inspector-exchanges=0"], "no es una cantidad"),
         (["--inspector", "--inspector-memory=mucha"], "no es un tamaño"),
+        (["--inspector", "--inspector-memory=100K"], "el mínimo es 1M"),
         (["--inspector", "--inspector-body=0"], "no es un tamaño"),
         (["--inspector-body=1K"], "--inspector-body va con --inspector"),
     ],

@@ -449,7 +449,7 @@ function openEditor() {
   byId("edit-content").value = edit.is_whole ? (edit.content ?? "") : "";
   byId("edit-content").disabled = edit.content === null && edit.is_whole;
   byId("edit-content-hint").textContent = !edit.is_whole
-    ? "Se guardó recortado: escriba el contenido que se ha de enviar."
+    ? "No llegó entero, o se guardó recortado: escriba el contenido que se ha de enviar."
     : edit.content === null
       ? "No es texto: se envía como era."
       : "El largo lo calcula el cliente del túnel.";
