@@ -32,10 +32,13 @@ from tunnel.events import (
     Disconnected,
     Event,
     HealthChanged,
+    InspectorReady,
     Listening,
     MetricsListening,
     Refused,
     RequestPassed,
+    SitesRejected,
+    SitesReloaded,
     Stopping,
     TokensRejected,
     TokensReloaded,
@@ -110,6 +113,15 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
         {"file": "tokens.toml", "message": "el archivo tokens.toml no es TOML"},
     ),
     (
+        SitesReloaded(2, ("ana.example",), (), ("*",)),
+        {"sites": 2, "added": ["ana.example"], "removed": [], "changed": ["*"]},
+    ),
+    (
+        SitesRejected("sitios.toml", "el archivo sitios.toml no es TOML"),
+        {"file": "sitios.toml", "message": "el archivo sitios.toml no es TOML"},
+    ),
+    (InspectorReady("http://127.0.0.1:4040"), {"url": "http://127.0.0.1:4040"}),
+    (
         Connected("s1", ("http://a:8000",), ("http://localhost:5000",)),
         {
             "session": "s1",
@@ -182,6 +194,8 @@ def test_the_server_words_its_events() -> None:
         "health",
         "metrics",
         "request",
+        "sites_rejected",
+        "sites_reloaded",
         "stopping",
         "tokens_rejected",
         "tokens_reloaded",
