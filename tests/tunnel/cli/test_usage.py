@@ -12,8 +12,9 @@ from tunnel import __version__
 from tunnel.cli import build_parser
 
 VERBS = ["create", "delete", "list", "show", "cost", "ssh", "logs"]
-ALONE = ["server", "client", "token", "requests", *(f"exit-node {verb}" for verb in VERBS)]
-COMMANDS = [*ALONE, "exit-node"]
+CERTS = ["cert ca", "cert client", "cert show"]
+ALONE = ["server", "client", "token", "requests", *CERTS, *(f"exit-node {verb}" for verb in VERBS)]
+COMMANDS = [*ALONE, "cert", "exit-node"]
 THERE_ARE = ", ".join(build_parser().commands)
 SECRET = "un-token-que-nadie-debe-ver"
 
