@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from support.contrast import CONTRASTS
 from support.gtd_process import run_gtd_app
 from support.inspected import Inspected, inspector_port
 from support.tunnel_kit import Starter
-from support.wire import response
+from support.wire import Wire, eventually, response
 
 WAIT_S = 20
 JSON = "Content-Type: application/json"
@@ -301,6 +302,23 @@ def test_an_address_leads_to_an_exchange_again(page: Page, inspected: Inspected)
     page.driver.get("about:blank")
     page.open("#1")
     page.until(lambda: page.text("#detail-title") == "GET /uno")
+
+
+def test_a_page_that_cannot_be_told_of_changes_asks_for_them(page: Page, inspected: Inspected) -> None:
+    page.driver.get("about:blank")
+    with ExitStack() as stack:
+
+        def take_every_place() -> bool:
+            wire = stack.enter_context(Wire.to(inspected.port))
+            wire.send(b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % inspected.port)
+            return wire.read_response_head().status == 503
+
+        eventually(take_every_place, "no place is left", 30)
+        page.open()
+        inspected.visit("GET", "/uno")
+        page.until(lambda: page.numbers() == [1])
+    page.driver.get("about:blank")
+    assert "503" in page.driver.get_log("browser")[0]["message"]
 
 
 def test_a_client_that_ends_is_told(page: Page, inspected: Inspected) -> None:
