@@ -79,6 +79,7 @@ class ConnectedClient:
         self._quota: Quota | None = None
         self.shared_as = ""  # its instance, where it shares them with others
         self._down: set[int] = set()  # names that are not ready for visitors, by their index
+        self._told: set[int] = set()  # names whose health was told of
         self._claim = Claim(())
 
     def why_not(self, index: int) -> str:
@@ -212,10 +213,14 @@ class ConnectedClient:
     def _health_changed(self, index: int, is_up: bool, detail: str) -> None:
         if index >= len(self.names):
             raise ProtocolViolation(f"HEALTH of name {index} of {len(self.names)}")
+        was_up = index not in self._down
         if is_up:
             self._down.discard(index)
         else:
             self._down.add(index)
+        if is_up is was_up and index in self._told:
+            return  # nothing new: an agent that repeats itself fills no log
+        self._told.add(index)
         self._server.on_event(HealthChanged(self.session_id, self.names[index], is_up, detail, self.label))
 
     def stream_opened(self, stream: Stream, payload: bytes) -> StreamSink:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tunnel.protocol.errors import ResetCode
 from tunnel.protocol.flow import ReceiveWindow
+from tunnel.protocol.frames import MAX_DATA_PAYLOAD_BYTES
 from tunnel.protocol.session import Session
 from tunnel.protocol.stream import Stream, StreamSink
 from tunnel.quotas.bucket import Flow, TokenBucket
@@ -58,7 +59,10 @@ class PacedStream(Stream):
         if not data:
             return not self._outbound.is_holding and self._has_room
         self._check_may_send()
-        return self._outbound.push(data) and self._has_room
+        is_passed = True
+        for start in range(0, len(data), MAX_DATA_PAYLOAD_BYTES):  # sockets are read in larger pieces
+            is_passed = self._outbound.push(data[start : start + MAX_DATA_PAYLOAD_BYTES])
+        return is_passed and self._has_room
 
     def send_end(self) -> None:
         """End our direction, after all that was sent."""

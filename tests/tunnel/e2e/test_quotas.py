@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.backend import Backend
+from support.own_service import free_port
 from support.tunnel_kit import TOKEN, Starter, write_token
 from support.tunnel_process import Client, Server
 from support.wire import Wire, eventually, response
@@ -145,6 +146,28 @@ def test_what_passes_in_a_bandwidth_takes_its_time_and_arrives_whole(
     assert asked
     expected = content if way == "down" else digest
     assert list(received.values()) == [expected] * 2
+
+
+def test_a_tcp_connection_in_a_bandwidth_passes_whole_and_ends_in_order(
+    start: Starter, tmp_path: Path
+) -> None:
+    port, service = free_port(), start.backend()
+    tokens = tmp_path / "tokens.toml"
+    tokens.touch(mode=0o600)
+    tokens.write_text(
+        f'[[token]]\nlabel = "ana"\nsecret = "{TOKEN}"\nports = ["{port}"]\nbandwidth = "500KB/s"\n'
+    )
+    server = Server(None, f"--tokens-file={tokens}", f"--tcp-ports={port}")
+    start.processes.append(server)
+    start.connected_client(server, options=(f"--tcp={port}=127.0.0.1:{service.port}",))
+    service.play(lambda wire: wire.send(wire.read_to_end()[::-1]))
+    content = random.Random(14).randbytes(400_000)
+    began_s = time.monotonic()
+    with Wire.to(port) as wire:
+        wire.send(content)
+        wire.end()
+        assert wire.read_to_end() == content[::-1]
+    assert time.monotonic() - began_s > 0.9  # 800 kB in all, but for two bursts and two debts
 
 
 def test_visitors_that_leave_a_slow_answer_leave_nothing_behind(start: Starter, tmp_path: Path) -> None:

@@ -223,6 +223,20 @@ def test_what_the_visitor_sends_waits_and_its_source_is_told(clock: Clock) -> No
     assert agent_sink.log[-1] == ("end",)
 
 
+def test_a_large_piece_waits_in_pieces_of_a_frame(clock: Clock) -> None:
+    pair = paced(clock)
+    stream, _, agent, agent_sink = pair.open_stream()
+    assert not stream.send_data(b"v" * 200_000)
+    seen = []
+    for _ in range(12):
+        pair.flush()
+        agent.consume(len(agent_sink.data) - sum(seen), START_S)
+        seen.append(len(agent_sink.data) - sum(seen))
+        clock.run_for(0.25)
+    assert sum(seen) == 200_000
+    assert max(seen) <= 64 * KIB
+
+
 @pytest.mark.parametrize("who", ["visitor", "agent", "link"])
 def test_a_cut_stream_holds_nothing_and_passes_nothing_on(clock: Clock, who: str) -> None:
     pair = paced(clock)
