@@ -124,7 +124,7 @@ def test_a_certificate_that_expires_ends_the_live_link_and_a_renewed_one_takes_o
             school.folder, "ana", make_client_leaf(authority, "ana", seconds / 86400, time.time()).pem
         )
 
-    options = issue(4)
+    options = issue(10)  # enough for a slow machine to connect
     client = school.client(server, f"ana.example={backend.url}", *options)
     client.wait_for("connected")
     issue(3600)  # as whoever renews does: beforehand, in the place of the former one
