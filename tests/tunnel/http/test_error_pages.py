@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import tunnel
 from tests.tunnel.protocol.kit import examples
+from tunnel.balance.group import _REASONS as REASONS
 from tunnel.http.error_pages import FAULTS, HOPS, Fault, error_response, reason_phrase
 from tunnel.http.errors import BadMessage
 from tunnel.http.fields import find_field
@@ -50,6 +51,7 @@ STATUSES = {
     "upstream-protocol": 502,
     "no-client": 503,
     "too-many-streams": 503,
+    "upstream-down": 503,
     "draining": 503,
     "upstream-timeout": 504,
     "http-version": 505,
@@ -275,7 +277,7 @@ def strings(node: ast.AST) -> set[str]:
 
 def used_codes() -> set[str]:
     """Return the codes that the tunnel's code names: as FAULTS[code], or as an argument of BadMessage's."""
-    codes = {BadMessage("x").code}
+    codes = {BadMessage("x").code, *REASONS}  # a group of clients says one of those by itself
     for module in modules():
         for node in ast.walk(module):
             if (
