@@ -141,7 +141,7 @@ def parse_request_head(data: bytes) -> RequestHead:
         elif name == b"content-length":
             lengths.append(value)
         elif name == b"transfer-encoding":
-            codings.append(around.lstrip(b" \t").rstrip(b" ").lower())  # a tab behind: not by all
+            codings.append(around.lstrip(b" \t").rstrip(b" ").lower())  # a tab stays: not all take it off
         elif name == b"upgrade":
             upgrade = b"%b,%b" % (upgrade, value.lower())
         elif name == b"expect" and value:
