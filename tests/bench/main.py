@@ -52,6 +52,7 @@ def main(argv: list[str]) -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print("\n" + "\n".join(report.table(results, PEERS)))
+    print("\nDe cada proceso:\n" + "\n".join(report.processes(results, PEERS)))
     print("\nRazones entre medianas:\n" + "\n".join(report.verdicts(results, Tunnel.name)))
     print("\nCómo crece:")
     for point in results.growth:

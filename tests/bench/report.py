@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from statistics import median
 
 from peers import Peer
 from results import MEASURES, TARGETS, Measure, Results
 
-__all__ = ["histogram", "plot", "table", "verdicts"]
+__all__ = ["histogram", "plot", "processes", "table", "verdicts"]
 
 
 def table(results: Results, peers: Sequence[type[Peer]]) -> list[str]:
@@ -27,6 +28,18 @@ def _cell(results: Results, peer: str, measure: Measure) -> str:
     if middle is None:
         return ""
     return f"{middle:.{measure.digits}f}" + (f" ±{spread * 50:.0f}%" if spread else "")
+
+
+def processes(results: Results, peers: Sequence[type[Peer]]) -> list[str]:
+    """Return what each process of each peer spent."""
+    by_key = {measure.key: measure for measure in MEASURES}
+    return [
+        f"{by_key[key].title + ', ' + by_key[key].unit:46.46}{kind.title:>24}  {program:10}"
+        f"{median(values):8.{by_key[key].digits}f}"
+        for kind in peers
+        for (peer, key, program), values in results.processes.items()
+        if peer == kind.name
+    ]
 
 
 def verdicts(results: Results, peer: str) -> list[str]:

@@ -79,11 +79,18 @@ class Results:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.growth: list[dict[str, float]] = []  # one row a point: what, count, figures
+        self.processes: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # peer, measure, program
         self.returns: list[float] = []  # seconds after which each client of a restarted exit node was back
 
     def add(self, peer: str, key: str, value: float) -> None:
         """Note one value."""
         self._values[peer, key].append(value)
+
+    def add_processes(self, peer: str, key: str, values: dict[str, float]) -> None:
+        """Note one value of all of a peer's processes, and each one's part of it."""
+        self.add(peer, key, sum(values.values()))
+        for program, value in values.items():
+            self.processes[peer, key, program].append(value)
 
     def median(self, peer: str, key: str) -> float | None:
         """Return the median over the rounds, or None where nothing was measured."""
@@ -106,9 +113,9 @@ class Results:
             {"peer": peer, "measure": key, "values": values, "median": statistics.median(values)}
             for (peer, key), values in self._values.items()
         ]
-        return (
-            json.dumps(
-                {"about": about, "results": values, "growth": self.growth, "returns": self.returns}, indent=1
-            )
-            + "\n"
-        )
+        processes = [
+            {"peer": peer, "measure": key, "program": program, "median": statistics.median(each)}
+            for (peer, key, program), each in self.processes.items()
+        ]
+        told = {"about": about, "results": values, "processes": processes}
+        return json.dumps({**told, "growth": self.growth, "returns": self.returns}, indent=1) + "\n"

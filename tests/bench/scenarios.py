@@ -51,21 +51,31 @@ class Settings:
 
 
 FULL = Settings(
-    3, 3, 1 << 30, 256 << 20, 256 << 20, 256 << 20, 1000, (1, 10, 100, 1000), (1, 10, 100, 1000), 500, 3
+    3, 3, 1 << 30, 256 << 20, 256 << 20, 1 << 30, 1000, (1, 10, 100, 1000), (1, 10, 100, 1000), 500, 3
 )
 QUICK = Settings(1, 1, 64 << 20, 32 << 20, 16 << 20, 32 << 20, 100, (1, 20), (1, 100), 20, 0.5)
 
 
+def _costs(peer: Peer) -> dict[str, Cost]:
+    return {name: cost_of(program.pids) for name, program in peer.programs.items()}
+
+
+def _spent(peer: Peer, before: dict[str, Cost]) -> dict[str, float]:
+    """Return the CPU seconds that each program has spent since."""
+    return {name: cost.since(before[name]).total_s for name, cost in _costs(peer).items()}
+
+
 def _requests(connections: int) -> Callable[[Peer, Settings, Results, Path], None]:
     def measure(peer: Peer, settings: Settings, results: Results, folder: Path) -> None:
-        before = cost_of(peer.pids)
+        before = _costs(peer)
         seen = load.requests(peer.url, connections, settings.seconds)
-        spent = cost_of(peer.pids).since(before)
+        spent = _spent(peer, before)
         results.add(peer.name, f"rps-{connections}", seen.per_s)
         results.add(peer.name, f"p50-{connections}", seen.p50_ms)
         results.add(peer.name, f"p99-{connections}", seen.p99_ms)
         if connections == 100 and peer.programs:
-            results.add(peer.name, "cpu-request", spent.total_s / seen.count * 1e6)
+            each = {name: seconds / seen.count * 1e6 for name, seconds in spent.items()}
+            results.add_processes(peer.name, "cpu-request", each)
 
     return measure
 
@@ -76,11 +86,12 @@ def _one_each(peer: Peer, settings: Settings, results: Results, folder: Path) ->
 
 
 def _download(peer: Peer, settings: Settings, results: Results, folder: Path) -> None:
-    before: Cost = cost_of(peer.pids)
+    before = _costs(peer)
     results.add(peer.name, "down", load.download(peer.url, settings.down_bytes))
     if peer.programs:
-        spent = cost_of(peer.pids).since(before)
-        results.add(peer.name, "cpu-gib", spent.total_s * (1 << 30) / settings.down_bytes)
+        gib = settings.down_bytes / (1 << 30)
+        each = {name: seconds / gib for name, seconds in _spent(peer, before).items()}
+        results.add_processes(peer.name, "cpu-gib", each)
 
 
 def _upload(peer: Peer, settings: Settings, results: Results, folder: Path) -> None:

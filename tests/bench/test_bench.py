@@ -54,7 +54,10 @@ def test_a_quick_run_measures_every_peer_and_draws_the_plot(tmp_path: Path) -> N
     text = plot.read_text()
     ET.fromstring(text)
     assert "ssh -R" in text
+    split = {(row["peer"], row["program"]) for row in told["processes"]}
+    assert {("tunel", "servidor"), ("tunel", "cliente"), ("ssh", "cliente"), ("nginx", "nginx")} <= split
     for words in (
+        "De cada proceso:",
         "Razones entre medianas:",
         "bajada con el enlace a 50 ms",
         "meta ≥ 5.0",

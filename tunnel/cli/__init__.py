@@ -11,22 +11,9 @@ import errno
 import logging
 import os
 import sys
+from importlib import import_module
 
 from tunnel import __version__
-from tunnel.cli import (
-    cert,
-    client,
-    completion,
-    doctor,
-    exit_node,
-    fileserver,
-    password,
-    requests,
-    server,
-    service,
-    status,
-    token,
-)
 from tunnel.cli.arguments import Parser
 from tunnel.cli.common import fail, log_level
 from tunnel.cli.logs import configure_logging
@@ -47,11 +34,30 @@ Comparte un servicio de una red privada por medio de un nodo de salida con direc
       en la máquina del servicio, con ese archivo
 """
 
+# Each is a module here.
+_COMMANDS = (
+    "server",
+    "client",
+    "token",
+    "cert",
+    "password",
+    "status",
+    "doctor",
+    "requests",
+    "fileserver",
+    "exit-node",
+    "service",
+    "completion",
+)
+
 _TOKEN_OPTIONS = ("--token", "-token")
 
 
-def build_parser() -> Parser:
-    """Return the parser of the whole command."""
+def build_parser(only: str = "") -> Parser:
+    """Return the parser of the whole command, or of that with one of its commands alone.
+
+    Each command brings what it needs along; who asks for one waits for no other and keeps none in memory.
+    """
     parser = Parser(prog="tunnel", description=_DESCRIPTION)
     parser.add_argument(
         "--version", action="version", version=f"tunnel {__version__}", help="muestra la versión"
@@ -59,22 +65,8 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="ORDEN", title="órdenes", required=True, parser_class=Parser
     )
-    modules = (
-        server,
-        client,
-        token,
-        cert,
-        password,
-        status,
-        doctor,
-        requests,
-        fileserver,
-        exit_node,
-        service,
-        completion,
-    )
-    for module in modules:
-        module.add_parser(commands)
+    for name in (only,) if only in _COMMANDS else _COMMANDS:
+        import_module(f"{__name__}.{name.replace('-', '_')}").add_parser(commands)
     parser.commands = dict(commands.choices)
     for command in parser.leaves():
         command.add_argument(
@@ -100,13 +92,15 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     command = ""
     try:
-        options = build_parser().parse_command(argv)
+        options = build_parser(argv[0] if argv else "").parse_command(argv)
         command = options.command
         configure_logging(options)
         options.words = argv
-        return int(
-            service.generate(options) if service.is_asked_to_generate(options) else options.run(options)
-        )
+        if getattr(options, "generate", None) is not None:  # a unit, instead of the program itself
+            from tunnel.cli.service import generate
+
+            return generate(options)
+        return int(options.run(options))
     except SystemExit as leave:  # after the help (0), or wrong usage (2)
         return leave.code if isinstance(leave.code, int) else 2
     except ConfigError as error:

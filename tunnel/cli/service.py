@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tunnel.cli.common import Subparsers
     from tunnel.service.unit import Order, Unit
 
-__all__ = ["add_generate_option", "add_parser", "generate", "is_asked_to_generate"]
+__all__ = ["add_generate_option", "add_parser", "generate"]
 
 _NOT_OF_THE_SERVICE = ("config", "dry_run", "generate", "nombre", "profile")
 _VARIABLES = (TOKEN_VARIABLE, "HTTPS_PROXY", "https_proxy")
@@ -99,11 +99,6 @@ def add_parser(commands: Subparsers) -> None:
     status.set_defaults(run=_status)
     install.commands = dict(services.choices)
     parser.commands = dict(verbs.choices)
-
-
-def is_asked_to_generate(options: argparse.Namespace) -> bool:
-    """Whether the options ask for a unit instead of the program itself."""
-    return getattr(options, "generate", None) is not None
 
 
 def generate(options: argparse.Namespace) -> int:
