@@ -413,10 +413,11 @@ def _parse_upstream(text: str) -> Upstream:
     name = name.strip()
     if name != CATCH_ALL:
         name = name.lower().rstrip(".")
-        if not is_domain_name(name):
+        if not is_domain_name(name.removeprefix("*.")):
             raise ConfigError(
                 f"«{name}» no es un nombre de dominio: lleva letras sin tilde, cifras, guiones y puntos, "
-                "y no lleva puerto. Ejemplo: --upstream todo.example=http://localhost:5000"
+                "y no lleva puerto. Ejemplos: --upstream todo.example=http://localhost:5000, o "
+                "*.ana.example=… para todos los que terminan así"
             )
     url = url.strip()
     example = "Ejemplo: --upstream http://localhost:5000"

@@ -1,12 +1,14 @@
 """Which client serves which name.
 
-A name is a host name in lower case or ``*``, which stands for every name that nobody claimed.  The table
+A name is a host name in lower case, ``*.name`` for all those under one, or ``*`` for every name.  The most
+precise that somebody claimed decides: ``ana.example`` before ``*.example``, and that before ``*``.  The table
 also remembers the names that were served once: a visitor is then told that the client is away (503)
 rather than that the name is wrong (404).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -56,6 +58,7 @@ class RoutingTable(Generic[H]):
 
     def __init__(self) -> None:
         self._routes: dict[str, Route[H]] = {}
+        self._has_wildcards = False
         self._known: dict[str, None] = {}  # in the order in which they were claimed last
 
     def __len__(self) -> int:
@@ -97,6 +100,7 @@ class RoutingTable(Generic[H]):
                 group = Group() if route is None or route.group is None else route.group
                 group.join(holder, index, shared_as)
             self._routes[name] = Route(holder, index, group)
+            self._has_wildcards = self._has_wildcards or name.startswith("*.")
             self._known.pop(name, None)
             self._known[name] = None
         while len(self._known) > MAX_KNOWN_NAMES:
@@ -118,7 +122,10 @@ class RoutingTable(Generic[H]):
 
     def find(self, name: str) -> Route[H] | None:
         """Return who serves ``name`` (normalized), or None."""
-        return self._routes.get(name) or self._routes.get(CATCH_ALL)
+        route = self._routes.get(name)
+        if route is None and self._has_wildcards:
+            route = next((found for over in _names_over(name) if (found := self._routes.get(over))), None)
+        return route or self._routes.get(CATCH_ALL)
 
     def is_claimed(self, name: str) -> bool:
         """Whether a client holds ``name`` itself now, and not by ``*``."""
@@ -126,7 +133,16 @@ class RoutingTable(Generic[H]):
 
     def is_known(self, name: str) -> bool:
         """Whether ``name`` was served once, or nothing was yet, so that nobody can say."""
-        return not self._known or name in self._known or CATCH_ALL in self._known
+        if not self._known or name in self._known or CATCH_ALL in self._known:
+            return True
+        return self._has_wildcards and any(over in self._known for over in _names_over(name))
+
+
+def _names_over(name: str) -> Iterator[str]:
+    """Yield the wildcards that cover ``name``, the most precise first."""
+    while (dot := name.find(".")) >= 0:
+        name = name[dot + 1 :]
+        yield f"*.{name}"
 
 
 def normalize_host(host: bytes) -> str:

@@ -67,7 +67,7 @@ def add_parser(commands: Subparsers) -> None:
         action="append",
         default=[],
         help="servicio local que se comparte: http://localhost:5000, o NOMBRE=URL para compartirlo solo con "
-        "ese nombre; pueden ser varios, separados por comas",
+        "ese nombre (*.NOMBRE: con los que terminan así); pueden ser varios, separados por comas",
     )
     add_folder_options(parser)
     parser.add_argument(

@@ -89,7 +89,7 @@ class HttpsEdge:
         """A client serves these names from now on: those that may have a certificate get one."""
         if self._acme is not None:
             for name in names:
-                if self._find_file(name) is None:
+                if not name.startswith("*.") and self._find_file(name) is None:
                     self._acme.claimed(name)
 
     def is_for(self, name: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from support.backend import Backend
 from support.tunnel_kit import Starter
-from support.tunnel_process import Server
+from support.tunnel_process import COMMAND, Client, Server
 from support.wire import Wire, eventually, request, response
 
 
@@ -191,3 +194,51 @@ def test_the_urls_that_a_client_prints_lead_to_its_services(start: Starter) -> N
     connected = client.wait_for("connected")
     assert connected["urls"] == [f"http://127.0.0.1:{server.port}", f"http://todo.example:{server.port}"]
     assert connected["upstreams"] == [every.url, todo.url]
+
+
+def test_a_wildcard_leads_to_one_service_where_no_name_is_more_precise(start: Starter) -> None:
+    every, blog, rest = named(start, "every", "blog", "rest")
+    server = start.server()
+    client = start.connected_client(
+        server, f"*.Ana.example={every.url},blog.ana.example={blog.url}", rest.url
+    )
+    assert client.wait_for("connected")["urls"][0] == f"http://*.ana.example:{server.port}"
+    for host, word in {
+        "todo.ana.example": "every",
+        "A.B.ana.example:80": "every",
+        "blog.ana.example": "blog",
+        "ana.example": "rest",
+        "otraana.example": "rest",
+    }.items():
+        assert ask(server, host) == word, host
+
+
+def test_a_wildcard_gives_no_right_to_a_name_of_another_token(start: Starter, tmp_path: Path) -> None:
+    tokens, files = tmp_path / "tokens.toml", {}
+    for label, names in (("curso", "*.example"), ("ana", "ana.example")):
+        files[label] = tmp_path / f"{label}.txt"
+        subprocess.run(
+            [COMMAND, "token", f"--a={tokens}", f"--etiqueta={label}", f"--nombres={names}",
+             f"--salida={files[label]}"],
+            check=True, capture_output=True, timeout=30,
+        )  # fmt: skip
+    server = Server(None, f"--tokens-file={tokens}")
+    start.processes.append(server)
+    (every,) = named(start, "every")
+    client = Client(files["curso"], f"*.example={every.url}", server.control_port)
+    start.processes.append(client)
+    client.wait_until_connected()
+    assert ask(server, "luis.example") == "every"
+    assert ask(server, "ana.example") == "no-client"
+    for wanted in ("*.example", "*.ana.example", "b.ana.example"):
+        refused = Client(files["ana"], f"{wanted}={every.url}", server.control_port)
+        start.processes.append(refused)
+        assert refused.wait() == 1, wanted
+
+
+@pytest.mark.parametrize("name", ["*.", "*ana.example", "a.*.example", "*.*.example", "*.ana.example:80"])
+def test_what_is_no_wildcard_is_refused(start: Starter, name: str) -> None:
+    client = Client(start.token_file, f"{name}=http://localhost:5000", 9)
+    start.processes.append(client)
+    assert client.wait() == 2
+    assert "no es un nombre de dominio" in client.err

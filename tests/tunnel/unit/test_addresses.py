@@ -188,7 +188,7 @@ def test_upstreams_are_read(values: list[str], expected: list[Upstream]) -> None
         ("todo example=http://localhost:5000", "nombre de dominio"),
         ("todo.example:8000=http://localhost:5000", "nombre de dominio"),
         ("mañana.example=http://localhost:5000", "nombre de dominio"),
-        ("*.example=http://localhost:5000", "nombre de dominio"),
+        ("*.*.example=http://localhost:5000", "nombre de dominio"),
         ("-a.example=http://localhost:5000", "nombre de dominio"),
         ("a..example=http://localhost:5000", "nombre de dominio"),
         (f"{'x' * 64}.example=http://localhost:5000", "nombre de dominio"),

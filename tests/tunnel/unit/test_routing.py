@@ -47,6 +47,37 @@ def test_a_name_is_no_wildcard_for_those_below_it(table: RoutingTable[Client]) -
     assert table.find("a.example") is None
 
 
+def test_the_most_precise_claim_decides(table: RoutingTable[Client]) -> None:
+    everything, far, near, one = Client(), Client(), Client(), Client()
+    table.claim(("*",), everything)
+    table.claim(("*.example",), far)
+    table.claim(("x.example", "*.b.example"), near)
+    table.claim(("a.b.example",), one)
+    for name, route in {
+        "a.b.example": Route(one, 0),
+        "c.b.example": Route(near, 1),
+        "d.c.b.example": Route(near, 1),
+        "b.example": Route(far, 0),
+        "z.example": Route(far, 0),
+        "example": Route(everything, 0),
+        "otherexample": Route(everything, 0),
+        "": Route(everything, 0),
+    }.items():
+        assert table.find(name) == route, name
+    table.release(near)
+    assert table.find("c.b.example") == Route(far, 0)
+
+
+def test_what_a_wildcard_covered_is_known_once_its_client_is_away(table: RoutingTable[Client]) -> None:
+    client = Client()
+    table.claim(("*.b.example",), client)
+    table.release(client)
+    assert table.find("a.b.example") is None
+    assert table.is_known("a.b.example")
+    assert not table.is_known("b.example")
+    assert not table.is_known("a.example")
+
+
 def test_a_client_that_comes_again_replaces_itself(table: RoutingTable[Client]) -> None:
     before, after = Client(), Client()
     table.claim(("a.example", "b.example"), before)
