@@ -122,6 +122,37 @@ FAULT_OF_CODE = {
     "transfer-coding": Fault(
         Hop.EXIT_NODE, "El nodo de salida no conoce la codificación del cuerpo.", "Use chunked, o ninguna."
     ),
+    "upstream-down": Fault(
+        Hop.APP,
+        "La aplicación no pasa la revisión de salud que le hace el cliente (--health).",
+        "Inicie la aplicación, y mire los mensajes de «tunnel client».",
+    ),
+    **{
+        code: Fault(
+            Hop.EXIT_NODE,
+            "El nodo de salida pide identificarse antes de dejar pasar: así lo dice su archivo de sitios.",
+            "Quite basic, bearer u oidc de ese nombre en el archivo de --sites-file para hacer el laboratorio.",
+        )
+        for code in (
+            "credentials-required",
+            "credentials-refused",
+            "login-failed",
+            "login-refused",
+            "login-required",
+            "login-unavailable",
+            "too-many-logins",
+        )
+    },
+    "not-allowed": Fault(
+        Hop.EXIT_NODE,
+        "El nodo de salida no admite visitantes desde esta dirección.",
+        "Revise --allow y --deny, y el archivo de --sites-file.",
+    ),
+    "too-many-requests": Fault(
+        Hop.EXIT_NODE,
+        "El nodo de salida admite menos peticiones por segundo desde esta dirección.",
+        "Espere unos segundos, o suba rate en el archivo de --sites-file.",
+    ),
     "http-version": Fault(Hop.EXIT_NODE, "El nodo de salida no habla esa versión de HTTP.", "Use HTTP/1.1."),
 }
 
