@@ -131,7 +131,7 @@ FAULT_OF_CODE = {
         code: Fault(
             Hop.EXIT_NODE,
             "El nodo de salida pide identificarse antes de dejar pasar: así lo dice su archivo de sitios.",
-            "Quite basic, bearer u oidc de ese nombre en el archivo de --sites-file para hacer el laboratorio.",
+            "Para el laboratorio, quite basic, bearer u oidc de ese nombre en el archivo de --sites-file.",
         )
         for code in (
             "credentials-required",
