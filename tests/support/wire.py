@@ -139,10 +139,10 @@ class Wire:
             if source:
                 sock.bind((source, 0))
             sock.connect((host, port))
+            return cls(sock)  # which may already be reset
         except OSError:
             sock.close()
             raise
-        return cls(sock)
 
     def __enter__(self) -> Wire:
         return self
