@@ -7,29 +7,26 @@ certificate from files both are somebody else's, and what an agent's system trus
 from __future__ import annotations
 
 import logging
-import re
 import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from cryptography import x509
 
 from tunnel.config import ConfigError, ServerConfig, TlsFiles, parse_control_url, parse_pin, parse_san
 from tunnel.connection import CONNECTION_FILE, Connection, check_replaceable, write_connection
 from tunnel.os_errors import describe_os_error
-from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, ca_proof
+from tunnel.protocol.auth import ca_proof
 from tunnel.secret_files import read_secret_file
 from tunnel.state.keeper import CertificateKeeper
-from tunnel.transport.questions import Answer, Answerer, Question
+from tunnel.transport.questions import Answer, Answerer, Question, named_token
 from tunnel.transport.tls import server_context
+from tunnel.watching import FileWatch
 
 __all__ = ["AutoTlsKeeper", "ControlTls", "TlsFilesKeeper", "make_control_tls"]
 
 _log = logging.getLogger(__name__)
 
-_KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
-_NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
 _MAX_PEM_BYTES = 64 * 1024
 _LOCAL_NAME = "localhost"  # which every certificate has
 
@@ -91,18 +88,13 @@ class TlsFilesKeeper(ControlTls):
         super().__init__()
         self._files = files
         self._clock = clock
-        self._stamp = self._unsettled = self._look()
+        self._watch = FileWatch((files.certificate, files.key), clock)
         self._load()
 
     def poll(self) -> None:
         """Read the files once they have changed and look the same twice; bad ones change nothing."""
-        stamp = self._look()
-        if stamp == self._stamp:
+        if not self._watch.is_due(is_urgent=False):
             return
-        if stamp != self._unsettled:  # the certificate is written before its key, or the other way round
-            self._unsettled = stamp
-            return
-        self._stamp = stamp
         try:
             self._load()
         except ConfigError as error:
@@ -139,17 +131,6 @@ class TlsFilesKeeper(ControlTls):
             _log.warning("the certificate is not valid yet; is the clock right?")
         if now_s >= certificate.not_valid_after_utc.timestamp():
             _log.warning("the certificate has expired: no client will take it")
-
-    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(map(_stamp, (self._files.certificate, self._files.key)))
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _refuse_passphrase() -> str:
@@ -207,8 +188,7 @@ class AutoTlsKeeper(ControlTls):
 
     def _answer_ca(self, question: Question) -> Answer:
         """Answer with the CA's certificate (PEM), and its proof for who names a token that is known here."""
-        is_good = _KEY_ID.fullmatch(question.key_id) and _NONCE.fullmatch(question.nonce)
-        token = self._find_token(question.key_id) if is_good else None
+        token = named_token(question, self._find_token)
         proof = "" if token is None else ca_proof(token, question.nonce, self._certificate)
         return Answer(self._pem, "application/pem-certificate-chain", proof)  # RFC 8555, section 9.1
 

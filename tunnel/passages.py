@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 
 from tunnel.http.fields import find_field
 from tunnel.http.head import RequestHead
-from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, answer_proof, proofs_equal, question_proof
-from tunnel.transport.questions import REQUESTS_PATH, Answer, Question
+from tunnel.protocol.auth import answer_proof
+from tunnel.transport.questions import REQUESTS_PATH, Answer, FindToken, Question, proven_token
 
 __all__ = ["MAX_PASSAGES", "Passage", "PassageLog", "trace_of"]
 
@@ -25,8 +25,6 @@ MAX_PASSAGES = 400
 """How many are kept for one token, the newest ones."""
 
 _MAX_TOKENS = 1000
-_KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
-_NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
@@ -55,9 +53,7 @@ class PassageLog:
         clock: returns the Unix time.
     """
 
-    def __init__(
-        self, find_token: Callable[[str], str | None], clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, find_token: FindToken, clock: Callable[[], float] = time.time) -> None:
         self._find_token = find_token
         self._clock = clock
         self._kept: OrderedDict[str, deque[Passage]] = OrderedDict()
@@ -75,11 +71,8 @@ class PassageLog:
 
     def answer(self, question: Question) -> Answer:
         """Tell who proves that it holds a token what passed for that token, and nothing of others'."""
-        is_question = _KEY_ID.fullmatch(question.key_id) and _NONCE.fullmatch(question.nonce)
-        token = self._find_token(question.key_id) if is_question else None
-        if token is None or not proofs_equal(
-            question_proof(token, REQUESTS_PATH, question.nonce), question.proof
-        ):
+        token = proven_token(question, REQUESTS_PATH, self._find_token)
+        if token is None:
             return Answer("Eso se le dice a quien tiene el token: tunnel requests.\n", _TEXT, status=403)
         told = [asdict(passage) for passage in self._kept.get(question.key_id, ())]
         text = json.dumps({"requests": told})

@@ -7,7 +7,6 @@ import ssl
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
-from pathlib import Path
 
 from cryptography import x509
 
@@ -16,14 +15,13 @@ from tunnel.https_options import CertificateFiles
 from tunnel.os_errors import describe_os_error
 from tunnel.secret_files import read_secret_file
 from tunnel.transport.tls import server_context
+from tunnel.watching import FileWatch
 
 __all__ = ["FileCertificate"]
 
 _log = logging.getLogger(__name__)
 
 _MAX_PEM_BYTES = 64 * 1024
-
-_Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class FileCertificate:
@@ -39,18 +37,13 @@ class FileCertificate:
     def __init__(self, files: CertificateFiles, clock: Callable[[], float] = time.time) -> None:
         self._files = files
         self._clock = clock
-        self._stamp = self._unsettled = self._look()
+        self._watch = FileWatch((files.certificate, files.key), clock)
         self.context, self.names = self._load()
 
     def poll(self) -> None:
         """Read the files once they have changed and look the same twice; bad ones change nothing."""
-        stamp = self._look()
-        if stamp == self._stamp:
+        if not self._watch.is_due(is_urgent=False):
             return
-        if stamp != self._unsettled:  # the certificate is written before its key, or the other way round
-            self._unsettled = stamp
-            return
-        self._stamp = stamp
         try:
             self.context, self.names = self._load()
         except ConfigError as error:
@@ -89,9 +82,6 @@ class FileCertificate:
             _log.warning("%s has expired: no browser will take it", files.certificate)
         return context, names
 
-    def _look(self) -> _Stamp:
-        return tuple(map(_stamp, (self._files.certificate, self._files.key)))
-
 
 def _names_of(certificate: x509.Certificate) -> frozenset[str]:
     """Return the names and addresses that a certificate is for (RFC 9525: the subject's name is none)."""
@@ -102,14 +92,6 @@ def _names_of(certificate: x509.Certificate) -> frozenset[str]:
     hosts = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
     addresses = [str(ip_address(str(each))) for each in names.get_values_for_type(x509.IPAddress)]
     return frozenset((*hosts, *addresses))
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _refuse_passphrase() -> str:

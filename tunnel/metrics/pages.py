@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Protocol
 
 from tunnel.metrics.model import AgentStatus, ServerStatus
-from tunnel.protocol.auth import (
-    KEY_ID_HEX_DIGITS,
-    NONCE_BYTES,
-    answer_proof,
-    key_id,
-    proofs_equal,
-    question_proof,
-)
-from tunnel.transport.questions import Answer, Question
+from tunnel.protocol.auth import answer_proof, key_id
+from tunnel.transport.questions import Answer, Question, proven_token
 
 __all__ = ["EVERYTHING", "PATHS", "Pages", "Viewer", "Watch"]
 
 PATHS = ("/metrics", "/status")
 
 _TEXT = "text/plain; charset=utf-8"
-_KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
-_NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +66,8 @@ class Pages:
         """
         if is_trusted:
             return self._page(path, EVERYTHING, question.accept)
-        token = self._watch.find_token(question.key_id) if _KEY_ID.fullmatch(question.key_id) else None
-        if (
-            token is not None
-            and _NONCE.fullmatch(question.nonce)
-            and proofs_equal(question_proof(token, path, question.nonce), question.proof)
-        ):
+        token = proven_token(question, path, self._watch.find_token)
+        if token is not None:
             page = self._page(path, self._watch.viewer(question.key_id), question.accept)
             return dataclasses.replace(
                 page, proof=answer_proof(token, path, question.nonce, page.text.encode())

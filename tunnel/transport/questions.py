@@ -6,8 +6,11 @@ with a proof too.  So no token is sent, and nobody on the path can make up an an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, proofs_equal, question_proof
 
 __all__ = [
     "CA_PATH",
@@ -17,7 +20,10 @@ __all__ = [
     "REQUESTS_PATH",
     "Answer",
     "Answerer",
+    "FindToken",
     "Question",
+    "named_token",
+    "proven_token",
 ]
 
 CA_PATH = "/.tunelab/ca"
@@ -47,6 +53,27 @@ class Answer:
     proof: str = ""
     status: int = 200
     challenge: str = ""  # of a 401
+
+
+_KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_HEX_DIGITS}}}")
+_NONCE = re.compile(rf"[0-9a-f]{{{2 * NONCE_BYTES}}}")
+
+FindToken = Callable[[str], str | None]
+"""Given a key id, the token it names, or None."""
+
+
+def named_token(question: Question, find_token: FindToken) -> str | None:
+    """Return the token that a well-formed question names; that its sender holds it is not shown yet."""
+    is_good = _KEY_ID.fullmatch(question.key_id) and _NONCE.fullmatch(question.nonce)
+    return find_token(question.key_id) if is_good else None
+
+
+def proven_token(question: Question, path: str, find_token: FindToken) -> str | None:
+    """Return the token that a question for ``path`` proves to hold, or None."""
+    token = named_token(question, find_token)
+    if token is None or not proofs_equal(question_proof(token, path, question.nonce), question.proof):
+        return None
+    return token
 
 
 Answerer = Callable[[Question], Answer]

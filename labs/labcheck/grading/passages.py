@@ -26,6 +26,8 @@ def passages_of(traces: Collection[str], host: Any, mode: Mode, folder: Path) ->
 
     `folder` is where the lab's programs run.
     """
+    if not traces:
+        return ()
     lines: dict[str, None] = {}
     for options, place in _ways(host, mode, folder):
         asked = shlex.join([find_program("tunnel"), "requests", *options])

@@ -10,7 +10,6 @@ import pytest
 from tests.tunnel.cli.conftest import Run
 from tests.tunnel.unit.kit import assert_spanish
 from tunnel.cli import build_parser
-from tunnel.cli.arguments import Parser
 
 WITH_FILE = ("server", "client", "fileserver")
 
@@ -220,7 +219,3 @@ def test_a_file_that_cannot_be_read_is_told(folder: Path, run: Run) -> None:
 def test_a_file_with_a_byte_order_mark_is_read(folder: Path) -> None:
     (folder / "options.toml").write_text("port = 9000", encoding="utf-8-sig")
     assert build_parser().parse_command(["server", "--config", "../options.toml"]).port == 9000
-
-
-def test_a_parser_without_the_option_reads_no_file() -> None:
-    assert Parser(prog="x").prepare is None
