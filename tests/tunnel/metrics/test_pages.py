@@ -18,6 +18,7 @@ from support.tunnel_process import Client, Server, TunnelProcess
 from support.wire import Response, Wire, eventually, response
 
 from tests.tunnel.unit.kit import assert_spanish
+from tunnel.protocol.auth import key_id, question_proof
 
 ANA, LUIS, ADMIN = "token-de-ana-0123456789", "token-de-luis-0123456789", "token-de-todos-0123456789"
 
@@ -245,6 +246,22 @@ def test_without_a_token_the_control_plane_tells_nothing(shared: Server, lines: 
     assert answer.status == 401
     assert answer.fields.get("WWW-Authenticate") == 'Bearer realm="tunelab"'
     assert b"tunelab_" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/status", "/metrics"])
+def test_who_names_a_token_without_its_proof_is_told_nothing(start: Starter, path: str) -> None:
+    server = start.server("--metrics=0")
+    nonce = "0" * 64
+    named = (f"Tunelab-Key-Id: {key_id(TOKEN)}", f"Tunelab-Nonce: {nonce}")
+    right = question_proof(TOKEN, path, nonce)
+    assert get(server.control_port, path, *named, f"Tunelab-Proof: {right}").status == 200
+    of_another_path = question_proof(TOKEN, "/otra", nonce)
+    for lines in (
+        named,
+        (*named, "Tunelab-Proof: " + "0" * 64),
+        (*named, f"Tunelab-Proof: {of_another_path}"),
+    ):
+        assert get(server.control_port, path, *lines).status == 401, lines
 
 
 def test_a_token_that_was_revoked_sees_nothing_any_more(
