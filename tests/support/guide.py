@@ -144,6 +144,7 @@ class Reader:
         os.close(terminal)
         self._seen = b""
         self._services: list[tuple[str, int]] = []
+        self._started = 0
 
     def can_follow(self) -> bool:
         """Say whether the default ports can be used, in a network of one's own or in this machine's."""
@@ -165,7 +166,8 @@ class Reader:
 
     def leave_running(self, command: str, lines: int | None) -> list[str]:
         """Start a command and return its first `lines` lines, or all it says in a while when that is None."""
-        log = self._folder / f"terminal-{len(self._services)}.log"
+        log = self._folder / f"terminal-{self._started}.log"  # never one that another has written
+        self._started += 1
         log.touch()
         (shown,) = self.type(f"{command} >{log.name} 2>&1 &\necho $!")
         self._services.append((command, int(shown)))

@@ -2,7 +2,7 @@
 
 The folder stands for the cloud: it outlives the process that works with it, and it can be looked at from
 outside.  ``fallas/STEP`` in it makes that step fail, with the kind of error that the file names; or wait,
-if it is a pipe, until something is written there.
+if it is a pipe, until somebody writes a byte there for it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class FileStep(Step):
     def _fail(self) -> None:
         fault = self.cloud / "fallas" / self.thing
         if fault.is_fifo():
-            fault.read_text()  # until somebody writes, or for ever
+            with fault.open("rb", buffering=0) as pipe:
+                pipe.read(1)  # until somebody writes, or for ever
         elif fault.exists():
             raise getattr(errors, fault.read_text().strip())("el proveedor dijo que no")
 

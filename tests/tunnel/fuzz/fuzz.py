@@ -6,6 +6,7 @@ grows, two readings of the same bytes.
 
 from __future__ import annotations
 
+import resource
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ with atheris.instrument_imports(include=["tunnel"], enable_loader_override=False
 from tests.tunnel.protocol.kit import EVERYTHING, START_S, Pair, open_session
 
 _MAX_ANSWER_BYTES = 100_000
+_MAX_MEMORY_BYTES = 1 << 30  # libFuzzer's own limit looks at a peak that a program inherits from its parent
 
 
 def _pieces(data: bytes) -> list[bytes]:
@@ -134,5 +136,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 
 if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_DATA, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     atheris.Setup([sys.argv[0], *sys.argv[2:]], TARGETS[sys.argv[1]])
     atheris.Fuzz()
