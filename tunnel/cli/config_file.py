@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tunnel.cli.arguments import in_spanish
 from tunnel.config import ConfigError
+from tunnel.os_errors import describe_os_error
 from tunnel.toml_text import parse_toml, refuse_unknown_keys
 
 if TYPE_CHECKING:
@@ -143,7 +144,16 @@ def _text_of(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"no existe el archivo {path}, de {_OPTION}.") from None
+        there = path if path.is_absolute() else f"{path} (en {Path.cwd()})"
+        raise ConfigError(
+            f"no existe el archivo {there}, de {_OPTION}. Revise la ruta, o hágalo: una línea por opción, "
+            "con el nombre largo y sin los guiones, como port = 8000."
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"no se puede leer el archivo {path}, de {_OPTION}: {describe_os_error(error)}. Revise la ruta y "
+            "sus permisos."
+        ) from None
     if len(content) > _MAX_BYTES:
         raise ConfigError(f"el archivo {path} es demasiado grande para ser de opciones.")
     try:

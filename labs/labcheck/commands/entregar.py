@@ -33,6 +33,12 @@ KEY_FILE = "tunelab/clave"
 # What an exit node that `labs/pasos.sh` starts here says is in this file, in the lab's folder of state: when
 # its client went and came back, too, which none tells from afar.
 _LOG_FILE = "servidor.log"
+_UNLOGGED = (
+    "la entrega no muestra que sus tareas pasaran por el nodo de salida, y quien califique lo verá. El nodo "
+    "debe correr con --log-requests. Vea qué responde «tunnel requests» en la carpeta de su cliente y con "
+    "sus opciones: --conexion ARCHIVO, o --url y --token-file. Corrija lo que diga y, con el cliente en "
+    "marcha, entregue otra vez."
+)
 
 
 def add_to(verbs: "Verbs") -> None:
@@ -87,11 +93,14 @@ def run(options: argparse.Namespace) -> int:
             progress.hints_taken, progress.used_solution,
         )  # fmt: skip
         path = options.salida or Path(f"entrega-{desk.lab.number}-{key.code}.json")
-        write(hand_in.without(secrets_in(state_folder(desk.lab))), key, path)
+        hand_in = hand_in.without(secrets_in(state_folder(desk.lab)))
+        write(hand_in, key, path)
     except (*TOLD_ERRORS, HandInError, ReviewError, SealError) as error:
         complaints.failed(str(error))
         return ENVIRONMENT_FAILED
     console.passed(f"Su entrega es {path}. Mírela: es texto, y dice lo que se vio en su equipo.")
+    if hand_in.unlogged:
+        complaints.wrapped("Cuidado: ", _UNLOGGED)
     if desk.lab.creates_exit_node and addresses.mode is Mode.CLOUD:
         console.say(
             f"Cuando haya borrado el nodo de salida («lab terminar {desk.lab.number}»), agréguele el "

@@ -23,6 +23,11 @@ MASTER_FILE = "curso.secreta"
 SUFFIX = ".clave"
 _KEY_BYTES = 32
 _PURPOSE = b"tunelab hand-in key 1"
+_LOST_MASTER = "Lo hace «lab claves», en la carpeta de --carpeta: diga dónde está con --secreto."
+_LOST_KEY = (
+    "Guarde ahí el archivo que le dio quien da el curso (CODIGO.clave), o diga dónde está: "
+    "lab entregar NN --clave ARCHIVO"
+)
 _LINE = re.compile(r"tunelab-clave-1 ([A-Za-z0-9._-]{1,64}) ([0-9a-f]{64})\s*")
 
 
@@ -77,7 +82,7 @@ def read_master(path: Path) -> bytes:
     Raises:
         SealError: it cannot be read, is no such secret, or others could read it.
     """
-    text = _private_text(path).strip()
+    text = _private_text(path, _LOST_MASTER).strip()
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise SealError(f"{path} no es el secreto de un curso: lo hace «lab claves».")
     return bytes.fromhex(text)
@@ -104,7 +109,7 @@ def read_key(path: Path) -> StudentKey:
     Raises:
         SealError: it cannot be read, is no key, or others could read it.
     """
-    found = _LINE.fullmatch(_private_text(path))
+    found = _LINE.fullmatch(_private_text(path, _LOST_KEY))
     if found is None:
         raise SealError(f"{path} no es una clave de alumno: pídala otra vez a quien da el curso.")
     return StudentKey(found[1], bytes.fromhex(found[2]))
@@ -120,12 +125,13 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _private_text(path: Path) -> str:
+def _private_text(path: Path, advice: str) -> str:
+    """Return what only its owner may read; `advice` is for who has no such file."""
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="ascii")
     except FileNotFoundError as error:
-        raise SealError(f"No está {path}.") from error
+        raise SealError(f"No está {path}. {advice}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SealError(f"No se pudo leer {path}: {error}.") from error
     if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:

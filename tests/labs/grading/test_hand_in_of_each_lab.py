@@ -1,5 +1,6 @@
 """A hand-in of each lab, done right on loopback: graded without that machine it earns everything."""
 
+import contextlib
 import csv
 import json
 import os
@@ -64,25 +65,54 @@ def test_a_right_hand_in_earns_everything_and_nothing_is_found(desk: Desk, tmp_p
     assert told["evidence"]
 
 
-def test_what_passed_an_exit_node_that_was_started_by_hand_is_handed_in_too(
-    desk: Desk, tmp_path: Path
-) -> None:
-    course = Class(tmp_path)
-    desk.do("lab iniciar 03 --modo local")
-    desk.do("cd /; gtd-app serve --en-memoria >~/app.log 2>&1 & echo $! >~/pids")
-    server = "tunnel server --token-file ~/mio.txt --ping-interval 1 --log-requests"
-    desk.do(f"tunnel token --salida ~/mio.txt; {server} >~/server.log 2>&1 & echo $! >>~/pids")
-    client = "tunnel client --url=ws://localhost:8123 --upstream http://localhost:5000 --token-file mio.txt"
-    desk.do(f"cd ~ && until [ -s mio.txt ]; do :; done; {client} >client.log 2>&1 & echo $! >>~/pids")
-    desk.do("until grep -q 'Túnel abierto' ~/client.log; do sleep 0.1; done")
+@contextlib.contextmanager
+def tunnel_by_hand(desk: Desk, server: str, client: str, variables: str = "") -> Iterator[None]:
+    """Start the application, `tunnel server` and `tunnel client` without the lab's own steps."""
+    desk.do("lab iniciar 03 --modo local; tunnel token --salida ~/mio.txt")
     try:
-        desk.do(f"lab entregar 03 --clave '{course.keys}/ana.clave' --salida '{course.hand_in}'")
+        desk.do("cd /; gtd-app serve --en-memoria >~/app.log 2>&1 & echo $! >~/pids")
+        server = f"tunnel server --token-file ~/mio.txt --ping-interval 1 {server}"
+        desk.do(f"{server} >~/server.log 2>&1 & echo $! >>~/pids")
+        client = f"tunnel client --url=ws://localhost:8123 --upstream http://localhost:5000 {client}"
+        desk.do(f"cd ~; {variables} {client} >client.log 2>&1 & echo $! >>~/pids")
+        desk.do("until grep -q 'Túnel abierto' ~/client.log; do sleep 0.1; done")
+        yield
     finally:
         desk.run("kill $(cat ~/pids)")
+
+
+@pytest.mark.parametrize("in_environment", [False, True], ids=["token-file", "environment"])
+def test_what_passed_an_exit_node_that_was_started_by_hand_is_handed_in_too(
+    desk: Desk, tmp_path: Path, in_environment: bool
+) -> None:
+    course = Class(tmp_path)
+    client, variables = (
+        ("", "TUNELAB_TOKEN=$(cat mio.txt)") if in_environment else ("--token-file mio.txt", "")
+    )
+    with tunnel_by_hand(desk, "--log-requests", client, variables):
+        done = desk.do(f"lab entregar 03 --clave '{course.keys}/ana.clave' --salida '{course.hand_in}'")
+    assert done.err == ""
     told = json.loads(course.hand_in.read_text())
     posted = [one for one in told["evidence"] if one["asked"].startswith("POST http://localhost:8000/")]
     traces = {trace_of(one["sent"].split("write a book ")[1][:8]) for one in posted if one["status"] == 201}
     assert traces
     assert {line.split("traza ")[1] for line in told["log"]} == traces
+    assert (desk.home / "mio.txt").read_text().strip() not in course.hand_in.read_text()
     grade = course.grade("03")
     assert (grade.score, grade.findings) == (1, ())
+
+
+def test_who_hands_in_is_told_when_the_exit_node_notes_nothing(desk: Desk, tmp_path: Path) -> None:
+    course = Class(tmp_path)
+    with tunnel_by_hand(desk, "", "--token-file mio.txt"):
+        done = desk.do(f"lab entregar 03 --clave '{course.keys}/ana.clave' --salida '{course.hand_in}'")
+    assert "--log-requests" in done.err
+    assert [finding.code for finding in course.grade("03").findings] == ["not-logged"]
+
+
+def test_who_has_no_key_is_told_where_it_goes(desk: Desk) -> None:
+    done = desk.run("lab entregar 03")
+    assert done.code == 3
+    assert ".config/tunelab/clave" in done.err
+    assert "CODIGO.clave" in done.err
+    assert "--clave ARCHIVO" in done.err
