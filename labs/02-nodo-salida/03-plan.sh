@@ -3,4 +3,4 @@
 source "$(dirname "$0")/../pasos.sh"
 source "$carpeta/proveedor.sh"
 
-ver tunnel exit-node create "${DONDE[@]}" --nombre nodo-lab-02 --lab 02 --plan
+ver tunnel exit-node create "${DONDE[@]}" --nombre "$NODO_DEL_LAB" --lab 02 --plan

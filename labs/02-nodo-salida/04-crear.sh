@@ -4,6 +4,6 @@ source "$(dirname "$0")/../pasos.sh"
 source "$carpeta/proveedor.sh"
 
 # Donde no cuesta nada no hace falta preguntar.
-orden=(tunnel exit-node create "${DONDE[@]}" --nombre nodo-lab-02 --lab 02 --conexion conexion.toml)
+orden=(tunnel exit-node create "${DONDE[@]}" --nombre "$NODO_DEL_LAB" --lab 02 --conexion conexion.toml)
 [[ $MODO == nube && -z ${SIMULADA:-} ]] || orden+=(--si)
 seguir "${orden[@]}"

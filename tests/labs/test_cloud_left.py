@@ -66,6 +66,23 @@ def test_beginning_again_in_another_mode_removes_the_node_where_it_was_made(desk
     assert things_in_the_cloud(desk) == []
 
 
+def test_a_students_node_has_their_code_in_its_name_and_keeps_it_until_the_end(desk):
+    key = desk.home / ".config" / "tunelab" / "clave"
+    key.parent.mkdir(parents=True)
+    key.write_text(f"tunelab-clave-1 .Ana_2210.432- {'0' * 64}\n")
+    desk.do("lab iniciar 02 --modo local")
+    try:
+        desk.do(f"'{LAB / 'solucion.sh'}'")
+        key.unlink()
+        assert "--nombre nodo-lab-02-ana-2210-432 " in desk.do(f"'{LAB}/03-plan.sh'").out
+        assert desk.review("02").done.code == 0
+    finally:
+        desk.do("lab terminar 02")
+    desk.do("lab iniciar 02 --modo local")
+    assert "--nombre nodo-lab-02 " in desk.do(f"'{LAB}/03-plan.sh'").out
+    desk.do("lab terminar 02")
+
+
 def test_other_nodes_of_the_student_are_not_touched(desk):
     create = "tunnel exit-node create --provider local --si --nombre"
     desk.do(f"{create} mi-nodo --lab 02")

@@ -7,4 +7,4 @@ source "$(dirname "$0")/../../pasos.sh"
 source "$carpeta/proveedor.sh"
 
 "$carpeta/01-aplicacion.sh"
-seguir tunnel exit-node create "${DONDE[@]}" --nombre nodo-lab-02 --lab 02 --si
+seguir tunnel exit-node create "${DONDE[@]}" --nombre "$NODO_DEL_LAB" --lab 02 --si
