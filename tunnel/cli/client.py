@@ -38,7 +38,7 @@ from tunnel.config import (
 )
 from tunnel.connection import Connection, load_connection
 from tunnel.events import Connected, Disconnected, Event, HealthChanged, MetricsListening, Stopping
-from tunnel.metrics.listener import MetricsAddress
+from tunnel.metrics.address import MetricsAddress
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Claim
 from tunnel.service.notify import Notifier

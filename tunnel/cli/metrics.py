@@ -10,15 +10,16 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from tunnel.client import TunnelClient
 from tunnel.events import MetricsListening, OnEvent
-from tunnel.metrics.agent import AgentWatch
-from tunnel.metrics.exit_node import ServerWatch
-from tunnel.metrics.listener import MetricsAddress, MetricsListener
-from tunnel.metrics.pages import PATHS, Expose, Pages, Watch
+from tunnel.metrics.address import MetricsAddress
 from tunnel.os_errors import describe_os_error
-from tunnel.server import TunnelServer
+
+if TYPE_CHECKING:
+    from tunnel.client import TunnelClient
+    from tunnel.metrics.pages import Pages, Watch
+    from tunnel.server import TunnelServer
 
 __all__ = ["CannotListen", "add_metrics_option", "agents_watched", "server_watched", "words_of_metrics"]
 
@@ -48,6 +49,9 @@ async def server_watched(server: TunnelServer, address: MetricsAddress | None) -
     if address is None:
         yield
         return
+    from tunnel.metrics.exit_node import ServerWatch
+    from tunnel.metrics.pages import PATHS
+
     watch = ServerWatch(server)
     pages = _pages("server", watch)
     for path in PATHS:
@@ -64,6 +68,8 @@ async def agents_watched(
     if address is None:
         yield
         return
+    from tunnel.metrics.agent import AgentWatch
+
     on_event = clients[0].on_event
     pages = _pages("client", AgentWatch(clients))
     async with _listening(pages, address, on_event):
@@ -77,6 +83,8 @@ def words_of_metrics(event: MetricsListening) -> str:
 
 @contextlib.asynccontextmanager
 async def _listening(pages: Pages, address: MetricsAddress, on_event: OnEvent) -> AsyncIterator[None]:
+    from tunnel.metrics.listener import MetricsListener
+
     listener = MetricsListener(pages, address)
     try:
         await listener.start()
@@ -98,6 +106,8 @@ async def _listening(pages: Pages, address: MetricsAddress, on_event: OnEvent) -
 
 
 def _pages(command: str, watch: Watch) -> Pages:
+    from tunnel.metrics.pages import Expose, Pages
+
     expose: Expose | None = None
     try:
         from tunnel.metrics.exposition import expose  # Prometheus's library, which nobody else waits for

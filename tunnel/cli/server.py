@@ -65,7 +65,7 @@ from tunnel.events import (
     TokensReloaded,
 )
 from tunnel.https_options import HttpsPortUnusable
-from tunnel.metrics.listener import MetricsAddress
+from tunnel.metrics.address import MetricsAddress
 from tunnel.os_errors import describe_os_error
 from tunnel.port_ranges import NO_PORT
 from tunnel.server import TunnelServer

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from html import escape
-from importlib.resources import files
+from pathlib import Path
 from string import Template
 
 from tunnel.http.own_answer import OwnAnswer, reason_phrase
@@ -21,7 +20,10 @@ HOPS = ("visitante", "nodo de salida", "enlace", "cliente del túnel", "aplicaci
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to fail.  ``hop`` is the index in HOPS of the piece that failed."""
+    """One way to fail.  ``hop`` is the index in HOPS of the piece that failed.
+
+    The texts are ours and go into the page as they are: they have none of the characters that HTML escapes.
+    """
 
     code: str
     status: int
@@ -110,7 +112,7 @@ FAULTS = _by_code(
 )  # fmt: skip
 """Every code that ``Tunelab-Error`` may carry."""
 
-_PAGE = Template(files("tunnel.http").joinpath("error_page.html").read_text(encoding="utf-8"))
+_PAGE = Template(Path(__file__).with_name("error_page.html").read_text(encoding="utf-8"))
 
 
 def error_answer(fault: Fault, accept: bytes, more: tuple[tuple[str, str], ...] = ()) -> OwnAnswer:
@@ -151,12 +153,12 @@ def _render_html(fault: Fault) -> str:
         kind, mark = ("bad", "✗ aquí falló") if hop == fault.hop else ("off", "sin llegar")
         if hop < fault.hop:
             kind, mark = "ok", "✓ bien"
-        items.append(f'<li class="{kind}"><b>{mark}</b>{escape(name)}</li>')
+        items.append(f'<li class="{kind}"><b>{mark}</b>{name}</li>')
     return _PAGE.substitute(
         status=fault.status,
         code=fault.code,
-        title=escape(fault.title),
-        advice=escape(fault.advice),
+        title=fault.title,
+        advice=fault.advice,
         hops="\n".join(items),
     )
 

@@ -11,5 +11,6 @@ Map
     ``pages``       what is answered to whom
     ``exposition``  a status as Prometheus reads it; alone in knowing ``prometheus_client``
     ``asking``      asks a server or a client for its status, and reads it
+    ``address``     where the pages are, as it was asked for
     ``listener``    ``/metrics`` and ``/status`` over HTTP, on an address of their own
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from email.utils import formatdate
 from ipaddress import ip_address
 
@@ -11,30 +10,18 @@ from tunnel.http.error_pages import reason_phrase
 from tunnel.http.errors import BadMessage
 from tunnel.http.fields import find_fields
 from tunnel.http.head import HEAD_END, RequestHead, parse_request_head
+from tunnel.metrics.address import MetricsAddress
 from tunnel.metrics.pages import PATHS, Pages
 from tunnel.routing import normalize_host
 from tunnel.transport.questions import KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD, Answer, Question
 
-__all__ = ["MetricsAddress", "MetricsListener"]
+__all__ = ["MetricsListener"]
 
 _MAX_HEAD_BYTES = 16 * 1024
 _MAX_CONNECTIONS = 32
 _TIMEOUT_S = 10.0
 _FIELDS = (KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD, "Authorization", "Accept")
 _TEXT = "text/plain; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsAddress:
-    """Where to listen."""
-
-    host: str  # an IP address
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can come."""
-        return ip_address(self.host).is_loopback
 
 
 class MetricsListener:

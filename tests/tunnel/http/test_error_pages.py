@@ -180,6 +180,12 @@ def test_the_page_is_whole_and_spanish_and_shows_where_it_failed(fault: Fault) -
 
 
 @every_fault
+def test_its_texts_are_html_as_they_stand(fault: Fault) -> None:
+    for text in (fault.title, fault.advice, *HOPS):
+        assert not set(text) & set("&<>\"'"), text
+
+
+@every_fault
 def test_the_page_loads_nothing_and_runs_nothing(fault: Fault) -> None:
     text = split(error_response(fault, HTML, keep_alive=True))[2].decode()
     names = {tag for tag, _ in Page(text).tags}
