@@ -28,6 +28,8 @@ __all__ = [
 
 INTERNAL_PREFIX = b"tunelab-"
 
+_COLON = ord(":")
+
 CONNECTION_FIELDS = frozenset(
     (
         b"connection",
@@ -62,7 +64,7 @@ def request_fields(head: RequestHead, visitor_ip: str, scheme: bytes) -> bytes:
     """
     address = visitor_ip.encode() or b"unknown"
     # RFC 7239, section 6: an IPv6 address is bracketed and quoted; "unknown" is a word of the RFC's own.
-    node = b'"[%b]"' % address if b":" in address else address
+    node = b'"[%b]"' % address if _COLON in address else address
     host = head.host
     asked = b"\r\nConnection: Upgrade\r\nUpgrade: %b" % head.upgrade if head.upgrade else b""
     if head.expects_continue:

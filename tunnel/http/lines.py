@@ -58,8 +58,8 @@ class Cutter:
         pieces = self._split(fields)
         if len(pieces) == 1:
             return fields, []
-        names = b":".join(pieces[1::3]).lower().split(b":")
-        return b"".join(pieces[::3]), list(zip(names, pieces[2::3], strict=True))
+        found = [(pieces[index].lower(), pieces[index + 1]) for index in range(1, len(pieces), 3)]
+        return b"".join(pieces[::3]), found
 
 
 def find_field(fields: Fields, wanted: bytes) -> bytes:

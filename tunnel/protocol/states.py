@@ -14,7 +14,7 @@ __all__ = ["StreamEvent", "StreamState", "next_state"]
 
 
 class StreamState(IntEnum):
-    """Which directions of a stream are open.  (An IntEnum, because a plain one hashes ten times slower.)"""
+    """Which directions of a stream are open.  (Numbers, and not names alone: they are rows of the table.)"""
 
     may_send: bool  # whether we may still send DATA or END
     may_receive: bool  # whether the peer may
@@ -27,37 +27,32 @@ class StreamState(IntEnum):
         member.may_receive = may_receive
         return member
 
-    OPEN = 1, True, True
-    HALF_CLOSED_LOCAL = 2, False, True  # we ended ours
-    HALF_CLOSED_REMOTE = 3, True, False  # the peer ended theirs
-    CLOSED = 4, False, False
+    OPEN = 0, True, True
+    HALF_CLOSED_LOCAL = 1, False, True  # we ended ours
+    HALF_CLOSED_REMOTE = 2, True, False  # the peer ended theirs
+    CLOSED = 3, False, False
 
 
 class StreamEvent(IntEnum):
-    """What moves a stream from one state to the next."""
+    """What moves a stream from one state to the next: the table's columns."""
 
-    SEND_END = 1
-    RECEIVE_END = 2
-    SEND_RESET = 3
-    RECEIVE_RESET = 4
+    SEND_END = 0
+    RECEIVE_END = 1
+    SEND_RESET = 2
+    RECEIVE_RESET = 3
 
 
 _OPEN, _LOCAL, _REMOTE, _CLOSED = StreamState
 
-_TABLE: dict[tuple[StreamState, StreamEvent], StreamState] = {
-    (_OPEN, StreamEvent.SEND_END): _LOCAL,
-    (_OPEN, StreamEvent.RECEIVE_END): _REMOTE,
-    (_OPEN, StreamEvent.SEND_RESET): _CLOSED,
-    (_OPEN, StreamEvent.RECEIVE_RESET): _CLOSED,
-    (_LOCAL, StreamEvent.RECEIVE_END): _CLOSED,
-    (_LOCAL, StreamEvent.SEND_RESET): _CLOSED,
-    (_LOCAL, StreamEvent.RECEIVE_RESET): _CLOSED,
-    (_REMOTE, StreamEvent.SEND_END): _CLOSED,
-    (_REMOTE, StreamEvent.SEND_RESET): _CLOSED,
-    (_REMOTE, StreamEvent.RECEIVE_RESET): _CLOSED,
-}
+_TABLE: tuple[tuple[StreamState | None, ...], ...] = (
+    #  SEND_END, RECEIVE_END, SEND_RESET, RECEIVE_RESET
+    (_LOCAL, _REMOTE, _CLOSED, _CLOSED),  # OPEN
+    (None, _CLOSED, _CLOSED, _CLOSED),  # HALF_CLOSED_LOCAL
+    (_CLOSED, None, _CLOSED, _CLOSED),  # HALF_CLOSED_REMOTE
+    (None, None, None, None),  # CLOSED
+)
 
 
 def next_state(state: StreamState, event: StreamEvent) -> StreamState | None:
     """Return the state after ``event``, or None where ``event`` is forbidden in ``state``."""
-    return _TABLE.get((state, event))
+    return _TABLE[state][event]
