@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Identity", "IdentityFiles", "IdentityText"]
+__all__ = ["Identity", "IdentityFiles", "IdentityText", "Verified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +26,11 @@ class IdentityText:
 
 Identity = IdentityFiles | IdentityText
 """Where an agent's certificate is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An agent's certificate as an exit node has it, once TLS has verified it and its rights were found."""
+
+    token: str  # what takes a token's place where it was shown
+    key_id: str  # of the tokens file's entry: under what its rights, and what passed, are known

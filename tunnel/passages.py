@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from tunnel.http.fields import find_field
 from tunnel.http.head import RequestHead
 from tunnel.protocol.auth import answer_proof
-from tunnel.transport.questions import REQUESTS_PATH, Answer, FindToken, Question, proven_token
+from tunnel.transport.questions import REQUESTS_PATH, Answer, FindToken, Question, proven_holder
 
 __all__ = ["MAX_PASSAGES", "Passage", "PassageLog", "trace_of"]
 
@@ -70,10 +70,10 @@ class PassageLog:
         kept.append(Passage(at, status, trace))
 
     def answer(self, question: Question) -> Answer:
-        """Tell who proves that it holds a token what passed for that token, and nothing of others'."""
-        token = proven_token(question, REQUESTS_PATH, self._find_token)
-        if token is None:
+        """Tell who proves to hold a token or a certificate what passed for it, and nothing of others'."""
+        holder = proven_holder(question, REQUESTS_PATH, self._find_token)
+        if holder is None:
             return Answer("Eso se le dice a quien tiene el token: tunnel requests.\n", _TEXT, status=403)
-        told = [asdict(passage) for passage in self._kept.get(question.key_id, ())]
+        told = [asdict(passage) for passage in self._kept.get(holder.key_id, ())]
         text = json.dumps({"requests": told})
-        return Answer(text, _JSON, answer_proof(token, REQUESTS_PATH, question.nonce, text.encode()))
+        return Answer(text, _JSON, answer_proof(holder.token, REQUESTS_PATH, question.nonce, text.encode()))

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from tunnel.access.keeper import AccessKeeper
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tunnel.encryption import ControlTls
     from tunnel.https.edge import HttpsEdge
     from tunnel.https.listener import TlsListener
+    from tunnel.identity import Verified
     from tunnel.mtls.guests import Guest
     from tunnel.quotas.quota import QuotaBook
     from tunnel.sites.gate import SitesGate
@@ -135,11 +136,13 @@ class TunnelServer:
             if self._tls.answer_ca is not None:
                 self.answerers[CA_PATH] = self._tls.answer_ca
         self._new_guest: Callable[[ExitNodeLink], Guest] | None = None
+        self._verify: Callable[[ExitNodeLink], Verified | None] = lambda _: None
         if config.client_ca is not None and self._tls is not None:
-            from tunnel.mtls.guests import Guest, ask_for_certificates
+            from tunnel.mtls.guests import Guest, ask_for_certificates, verified
 
             ask_for_certificates(self._tls.context, config.client_ca)
             self._new_guest = lambda link: Guest(self.access, link, clock)
+            self._verify = partial(verified, self.access)
 
     async def start(self) -> None:
         """Bind both planes.
@@ -394,7 +397,7 @@ class TunnelServer:
                     client.settle_quota()
 
     def _new_link(self) -> ExitNodeLink:
-        link = ExitNodeLink(self._may_try, self.answerers)
+        link = ExitNodeLink(self._may_try, self.answerers, self._verify)
         client = ConnectedClient(self, link)
         self._clients.add(client)
         link.closed.add_done_callback(lambda _: self._clients.discard(client))

@@ -9,10 +9,11 @@ import sys
 
 from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option, fail
+from tunnel.cli.identity import add_identity_options, read_shown
 from tunnel.cli.proxy import read_proxy
 from tunnel.config import ConfigError
 from tunnel.proxy.connect import ProxyDenied
-from tunnel.transport.asking import AskError, ask
+from tunnel.transport.asking import AskError, CertificateRefusedError, ask
 from tunnel.transport.questions import REQUESTS_PATH
 from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
 from tunnel.trust import CaFile, Trust
@@ -20,7 +21,7 @@ from tunnel.trust import CaFile, Trust
 __all__ = ["add_parser"]
 
 _NO = {
-    403: "el nodo de salida no conoce ese token.",
+    403: "el nodo de salida no conoce ese token, o ese certificado.",
     404: "ahí nadie anota las peticiones: el nodo de salida se arranca con --log-requests, y --url lleva su "
     "puerto de control.",
     429: "el nodo de salida pide esperar: hay demasiados intentos desde su dirección.",
@@ -33,10 +34,11 @@ def add_parser(commands: Subparsers) -> None:
         "requests",
         help="muestra qué peticiones anotó el nodo de salida",
         description="Le pregunta al nodo de salida qué peticiones pasaron por él hacia el cliente de este "
-        "token: la hora, el código y el identificador de su traceparent; las que no lo traían no se anotan, "
-        "y lo que decían tampoco. El nodo debe haberse arrancado con --log-requests.",
+        "token, o certificado: la hora, el código y el identificador de su traceparent; las que no lo "
+        "traían no se anotan, y lo que decían tampoco. El nodo debe haberse arrancado con --log-requests.",
     )
     add_target_options(parser)
+    add_identity_options(parser)
     add_token_option(parser)
     parser.add_argument("--json", action="store_true", help="cada petición como una línea JSON")
     parser.set_defaults(run=run)
@@ -48,13 +50,14 @@ def run(options: argparse.Namespace) -> int:
     if len(connections) > 1:
         raise ConfigError("se le pregunta a un nodo de salida a la vez: dé una sola --conexion.")
     connection = connections[0]
-    if connection.token is None:
-        raise ConfigError("se pregunta con un token; con un certificado de cliente todavía no se puede.")
     trust: Trust = CaFile(options.ca_file) if options.ca_file else connection.trust
     proxy = read_proxy(options, connection.address)
-    dialler = Dialler(connection.address, trust, connection.token, proxy)
+    dialler = Dialler(connection.address, trust, connection.token, proxy, read_shown(connection))
     try:
-        content = asyncio.run(ask(dialler, connection.token, REQUESTS_PATH))
+        content = asyncio.run(ask(dialler, REQUESTS_PATH))
+    except CertificateRefusedError as error:
+        print(f"tunnel requests: {words_of_refusal('certificate-refused', str(error))}", file=sys.stderr)
+        return 1
     except AskError as error:
         said = _NO.get(error.status, "lo que responde no es un nodo de salida que tenga ese token.")
         print(f"tunnel requests: {said}", file=sys.stderr)

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 
 from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option, fail, positive_seconds
+from tunnel.cli.identity import add_identity_options, read_shown
 from tunnel.cli.proxy import read_proxy
 from tunnel.cli.status_table import render
-from tunnel.config import ConfigError, ControlAddress, Secret
+from tunnel.config import ConfigError, ControlAddress
 from tunnel.metrics.asking import NoStatus, ask_exit_node, ask_here
 from tunnel.metrics.model import AgentStatus, ServerStatus
 from tunnel.proxy.connect import ProxyDenied
-from tunnel.transport.asking import AskError
+from tunnel.transport.asking import AskError, CertificateRefusedError
 from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
 from tunnel.trust import CaFile
 
@@ -37,9 +38,10 @@ def add_parser(commands: Subparsers) -> None:
         help="muestra qué hace un nodo de salida o un cliente",
         description="Muestra quién está conectado, cuánto pasa y cómo responde, de un nodo de salida o de un "
         f"cliente que se arrancó con --metrics: el de esta máquina ({_HERE}), el que diga --url, o el "
-        "nodo de salida del archivo de conexión, que a cada token le muestra lo suyo.",
+        "nodo de salida del archivo de conexión, que a cada token, o certificado, le muestra lo suyo.",
     )
     add_target_options(parser)
+    add_identity_options(parser)
     parser.add_argument(
         "--watch",
         metavar="SEGUNDOS",
@@ -65,11 +67,10 @@ class _Place:
     url: str
     here: ControlAddress | None = None
     dialler: Dialler | None = None
-    token: Secret | None = None
 
     async def ask(self) -> ServerStatus | AgentStatus:
-        if self.dialler is not None and self.token is not None:
-            return await ask_exit_node(self.dialler, self.token)
+        if self.dialler is not None:
+            return await ask_exit_node(self.dialler)
         assert self.here is not None  # noqa: S101 - one of the two
         return await ask_here(self.here)
 
@@ -83,15 +84,11 @@ def _place(options: argparse.Namespace) -> _Place:
     connections = read_connections(options)
     if len(connections) > 1:
         raise ConfigError("se mira un nodo de salida a la vez: dé una sola --conexion.")
-    address, token = connections[0].address, connections[0].token
-    if token is None:
-        raise ConfigError(
-            "para mirar un nodo de salida hace falta un token, y esta conexión tiene un certificado: "
-            "pregunte en la misma máquina del nodo, o con --url y --token-file."
-        )
-    trust = CaFile(options.ca_file) if options.ca_file else connections[0].trust
-    dialler = Dialler(address, trust, token, read_proxy(options, address))
-    return _Place(address.url, dialler=dialler, token=token)
+    connection = connections[0]
+    trust = CaFile(options.ca_file) if options.ca_file else connection.trust
+    proxy = read_proxy(options, connection.address)
+    dialler = Dialler(connection.address, trust, connection.token, proxy, read_shown(connection))
+    return _Place(connection.address.url, dialler=dialler)
 
 
 def _local(url: str) -> ControlAddress:
@@ -104,7 +101,7 @@ def _local(url: str) -> ControlAddress:
     if not address.is_loopback:
         raise ConfigError(
             f"«{url}» es de otra máquina: pregunte a su plano de control, con --conexion, o con --url "
-            "wss://… y el token."
+            "wss://… y el token o el certificado."
         )
     return address
 
@@ -154,6 +151,8 @@ async def _ask(place: _Place) -> tuple[int, ServerStatus | AgentStatus | None, s
     where = place.url
     try:
         return 0, await place.ask(), ""
+    except CertificateRefusedError as error:
+        return 1, None, words_of_refusal("certificate-refused", str(error))
     except (NoStatus, AskError) as error:
         code = error.code if isinstance(error, NoStatus) else error.status
         said = _ANSWERS.get(code, f"ahí responde otra cosa (HTTP {code}).")
@@ -172,7 +171,7 @@ async def _ask(place: _Place) -> tuple[int, ServerStatus | AgentStatus | None, s
 
 _ANSWERS = {
     0: "ahí responde otra cosa, o es de otra versión.",
-    401: "no conoce este token, o ya venció.",
+    401: "no conoce este token, o este certificado, o ya venció.",
     404: "no muestra lo que hace: arránquelo con --metrics.",
     429: "pide esperar un momento, son demasiados intentos.",
 }

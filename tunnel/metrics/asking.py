@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from tunnel.config import ControlAddress, Secret
+from tunnel.config import ControlAddress
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import HEAD_END, parse_response_head
 from tunnel.metrics.model import (
@@ -63,14 +63,15 @@ async def ask_here(address: ControlAddress) -> ServerStatus | AgentStatus:
             writer.transport.abort()
 
 
-async def ask_exit_node(dialler: Dialler, token: Secret) -> ServerStatus:
-    """Return what an exit node shows to the holder of ``token``, which is proven and not sent.
+async def ask_exit_node(dialler: Dialler) -> ServerStatus:
+    """Return what an exit node shows to the holder of the dialler's token, which is proven and not sent, or
+    of its certificate.
 
     Raises:
         NoStatus: what is proven to come from it is no status.
         AskError, and what :meth:`Dialler.connect` raises: see :func:`tunnel.transport.asking.ask`.
     """
-    status = _read(await ask(dialler, token, _PATH))
+    status = _read(await ask(dialler, _PATH))
     if not isinstance(status, ServerStatus):
         raise NoStatus(0)
     return status

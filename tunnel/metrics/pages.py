@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tunnel.metrics.model import AgentStatus, ServerStatus
 from tunnel.protocol.auth import answer_proof, key_id
-from tunnel.transport.questions import Answer, Question, proven_token
+from tunnel.transport.questions import Answer, Question, proven_holder
 
 __all__ = ["EVERYTHING", "PATHS", "Pages", "Viewer", "Watch"]
 
@@ -22,7 +22,7 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks: the holder of a token."""
+    """Who asks: the holder of a token or of a certificate."""
 
     key_id: str
 
@@ -61,16 +61,16 @@ class Pages:
     def answer(self, path: str, question: Question, *, is_trusted: bool = False) -> Answer:
         """Answer for one of ``PATHS``.
 
-        Who asks proves to hold a token, and the answer comes with a proof too (PROTOCOL.md, section 2.3); or
-        sends it, as monitoring systems do; or is trusted without one.
+        Who asks proves to hold a token or a certificate, and the answer comes with a proof too (PROTOCOL.md,
+        section 2.3); or sends a token, as monitoring systems do; or is trusted without one.
         """
         if is_trusted:
             return self._page(path, EVERYTHING, question.accept)
-        token = proven_token(question, path, self._watch.find_token)
-        if token is not None:
-            page = self._page(path, self._watch.viewer(question.key_id), question.accept)
+        holder = proven_holder(question, path, self._watch.find_token)
+        if holder is not None:
+            page = self._page(path, self._watch.viewer(holder.key_id), question.accept)
             return dataclasses.replace(
-                page, proof=answer_proof(token, path, question.nonce, page.text.encode())
+                page, proof=answer_proof(holder.token, path, question.nonce, page.text.encode())
             )
         sent = _bearer_token(question.authorization)
         if sent:

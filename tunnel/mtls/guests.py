@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 from tunnel.access.keeper import AccessKeeper
 from tunnel.config import ConfigError
+from tunnel.identity import Verified
 from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import certificate_token, key_id
 
-__all__ = ["Guest", "ask_for_certificates", "names_in"]
+__all__ = ["Guest", "ask_for_certificates", "names_in", "verified"]
 
 
 def ask_for_certificates(context: ssl.SSLContext, client_ca: Path) -> None:
@@ -92,6 +93,13 @@ class Guest:
     def has_expired(self) -> bool:
         """Whether the certificate that was shown has expired since."""
         return self._shown is not None and self._clock() >= self._shown.ends_s
+
+
+def verified(access: AccessKeeper, link: _Link) -> Verified | None:
+    """Return whose certificate was shown on a link that asks something, or None: it has rights now."""
+    shown = _look(link)
+    entry_id = "" if shown is None else access.find_certificate(shown.names)
+    return Verified(shown.token, entry_id) if shown is not None and access.is_valid(entry_id) else None
 
 
 def names_in(facts: dict[str, Any]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from tunnel.identity import Verified
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.session import HANDSHAKE_TIMEOUT_S, Session
 from tunnel.transport.questions import KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD, Answerer, Question
@@ -268,17 +269,24 @@ class ExitNodeLink(Link):
         admit: asked once, with the caller's address, whether it may try now.  Who may not is told to wait
             when it asks for the link, and has little time to ask.
         answerers: who answers the questions of which path.
+        verify: returns whose certificate was shown here, where certificates are asked for.
     """
 
     _ws: ServerProtocol
 
-    def __init__(self, admit: Callable[[str], bool], answerers: Mapping[str, Answerer] | None = None) -> None:
+    def __init__(
+        self,
+        admit: Callable[[str], bool],
+        answerers: Mapping[str, Answerer] | None = None,
+        verify: Callable[[ExitNodeLink], Verified | None] = lambda _: None,
+    ) -> None:
         super().__init__(
             ServerProtocol(subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES, logger=_ws_log)
         )
         self._admit = admit
         self._is_welcome = False
         self._answerers = answerers or {}
+        self._verify = verify
         self.dialled_host = ""  # what the agent called this exit node
 
     @property
@@ -326,7 +334,8 @@ class ExitNodeLink(Link):
     def _answered(self, request: Request, answerer: Answerer) -> Response:
         names = (KEY_ID_FIELD, NONCE_FIELD, PROOF_FIELD, "Authorization", "Accept")
         sent = (request.headers.get_all(name) for name in names)
-        answer = answerer(Question(*(values[0] if len(values) == 1 else "" for values in sent)))
+        values = (values[0] if len(values) == 1 else "" for values in sent)
+        answer = answerer(Question(*values, verified=self._verify(self)))
         self._close_grace_s = _ANSWER_GRACE_S
         response = self._ws.reject(answer.status, answer.text)  # the library's word for: this is no websocket
         del response.headers["Content-Type"]

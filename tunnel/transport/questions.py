@@ -1,16 +1,18 @@
 """What the control plane answers besides links: short questions over plain HTTP (PROTOCOL.md, 2.1 and 2.3).
 
 Who asks names a token by its key id and proves, over a nonce of its own, that it holds it; the answer comes
-with a proof too.  So no token is sent, and nobody on the path can make up an answer.
+with a proof too.  So no token is sent, and nobody on the path can make up an answer.  On a connection where a
+certificate was shown, what stands for it (section 2.4) takes the token's place, and TLS proves both sides.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, proofs_equal, question_proof
+from tunnel.identity import Verified
+from tunnel.protocol.auth import KEY_ID_HEX_DIGITS, NONCE_BYTES, key_id, proofs_equal, question_proof
 
 __all__ = [
     "CA_PATH",
@@ -21,9 +23,10 @@ __all__ = [
     "Answer",
     "Answerer",
     "FindToken",
+    "Holder",
     "Question",
     "named_token",
-    "proven_token",
+    "proven_holder",
 ]
 
 CA_PATH = "/.tunelab/ca"
@@ -42,6 +45,8 @@ class Question:
     proof: str
     authorization: str = ""  # of programs that know nothing of this tunnel: a monitoring system
     accept: str = ""
+    # The certificate that was shown on its connection.
+    verified: Verified | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,24 @@ def named_token(question: Question, find_token: FindToken) -> str | None:
     return find_token(question.key_id) if is_good else None
 
 
-def proven_token(question: Question, path: str, find_token: FindToken) -> str | None:
-    """Return the token that a question for ``path`` proves to hold, or None."""
-    token = named_token(question, find_token)
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has proven to be somebody."""
+
+    token: str  # or what stands for a certificate: the answer's proof is made with it
+    key_id: str  # under what the rights are known
+
+
+def proven_holder(question: Question, path: str, find_token: FindToken) -> Holder | None:
+    """Return who a question for ``path`` proves to come from, or None."""
+    verified, rights_id = question.verified, question.key_id
+    if verified is not None and key_id(verified.token) == question.key_id:
+        token, rights_id = named_token(question, lambda _: verified.token), verified.key_id
+    else:
+        token = named_token(question, find_token)
     if token is None or not proofs_equal(question_proof(token, path, question.nonce), question.proof):
         return None
-    return token
+    return Holder(token, rights_id)
 
 
 Answerer = Callable[[Question], Answer]

@@ -16,8 +16,11 @@ from labcheck.modes import Mode
 from labcheck.observing.machine import Machine
 
 _WITH_VALUE = frozenset(
-    ("--conexion", "--url", "--token-file", "--ca-pin", "--ca-file", "--proxy", "--proxy-password-file")
-)
+    (
+        "--conexion", "--url", "--token-file", "--cert", "--key", "--ca-pin", "--ca-file", "--proxy",
+        "--proxy-password-file",
+    )
+)  # fmt: skip
 # Where a client may have its token from, instead of a file. Who asks in its place gets it from the client's
 # own environment, which its owner may read on Linux, and hands it on in another: it is in no command line.
 _VARIABLE = "TUNELAB_TOKEN"

@@ -147,9 +147,9 @@ def test_a_wrong_interval_is_told(value: str) -> None:
     assert ask(f"--watch={value}").code == 2
 
 
-def test_a_connection_with_a_certificate_says_that_a_token_is_needed(tmp_path: Path) -> None:
+def test_a_connection_whose_certificate_is_none_is_told(tmp_path: Path) -> None:
     lines = ("version = 1", 'url = "wss://192.0.2.1:8123"', 'certificate = "x"', 'key = "x"', "")
     file = write_token(tmp_path / "conexion.toml", "\n".join(lines))
     told = ask(f"--conexion={file}")
     assert told.code == 2
-    assert "hace falta un token" in told.err
+    assert "no son un certificado y su llave" in told.err

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from support.backend import Backend
 from support.tunnel_kit import TOKEN
-from support.tunnel_process import Server, TunnelProcess
+from support.tunnel_process import COMMAND, Server, TunnelProcess
 from support.wire import eventually
 
 from tests.tunnel.mtls.conftest import School
@@ -21,6 +23,8 @@ from tunnel.identity import IdentityFiles
 from tunnel.mtls.showing import ShownCertificate
 from tunnel.protocol.auth import certificate_token
 from tunnel.state.certificates import make_authority, make_client_leaf, make_leaf, read_authority
+from tunnel.transport.asking import AskError
+from tunnel.transport.asking import ask as ask_question
 from tunnel.transport.tls import Dialler
 from tunnel.trust import CaFile
 
@@ -80,6 +84,73 @@ def test_a_connection_file_carries_certificate_and_key(school: School, backend: 
     doctor = TunnelProcess("doctor", f"--conexion={file}", "--json")
     school.start.processes.append(doctor)
     assert doctor.wait() == 0, doctor.description
+
+
+def asked(command: str, *options: str) -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if key != "TUNELAB_TOKEN"}
+    return subprocess.run(
+        [COMMAND, command, *options], capture_output=True, encoding="utf-8", timeout=60, env=env
+    )
+
+
+def test_who_shows_a_certificate_is_told_what_passed_for_it_and_nothing_of_others(
+    school: School, backend: Backend
+) -> None:
+    ana = school.issue("ana", f"--a={school.tokens}", "--nombres=ana.example")
+    luis = school.issue("luis", f"--a={school.tokens}", "--nombres=luis.example")
+    server = school.server("--log-requests", "--metrics=0")
+    where = [
+        f"--url=wss://localhost:{server.control_port}",
+        f"--ca-pin={server.wait_for('listening')['pin']}",
+    ]
+    school.client(server, f"ana.example={backend.url}", *ana).wait_for("connected")
+    with server.visit() as wire:
+        wire.ask("GET", "/", HOST, f"traceparent: 00-{'a1':0>32}-00f067aa0ba902b7-01")
+    eventually(lambda: server.count("request") == 1, "it passed")
+    told = {
+        label: asked("requests", *where, *shown, "--json") for label, shown in (("ana", ana), ("luis", luis))
+    }
+    assert [json.loads(line)["trace"] for line in told["ana"].stdout.splitlines()] == [f"{'a1':0>32}"]
+    assert [(one.returncode, one.stderr) for one in told.values()] == [(0, ""), (0, "")]
+    assert told["luis"].stdout == ""
+    status = {
+        label: json.loads(asked("status", *where, *shown, "--json").stdout)
+        for label, shown in (("ana", ana), ("luis", luis))
+    }
+    assert [link["client"] for link in status["ana"]["links"]] == ["ana"]
+    assert status["luis"]["links"] == []
+    assert not any(one["sees_all"] for one in status.values())
+
+
+def test_a_certificate_without_rights_is_told_nothing(school: School) -> None:
+    luis = school.issue("luis")  # with no entry in the tokens file
+    school.entry("ana", "ana", "ana.example")
+    server = school.server("--log-requests", "--metrics=0")
+    where = [
+        f"--url=wss://localhost:{server.control_port}",
+        f"--ca-pin={server.wait_for('listening')['pin']}",
+    ]
+    for command, word in (("requests", "ese certificado"), ("status", "este certificado")):
+        no = asked(command, *where, *luis)
+        assert (no.returncode, no.stdout, word in no.stderr) == (1, "", True)
+    strange = place(
+        school.folder, "otra", make_client_leaf(make_authority(time.time()), "ana", 1, time.time()).pem
+    )
+    for command in ("requests", "status"):
+        no = asked(command, *where, *strange)
+        assert (no.returncode, no.stdout, "cortó al ver el certificado" in no.stderr) == (1, "", True)
+
+
+def test_what_stands_for_a_certificate_is_no_use_to_who_does_not_show_it(school: School) -> None:
+    certificate = Path(school.issue("ana", f"--a={school.tokens}", "--nombres=*")[0].partition("=")[2])
+    token = certificate_token(ssl.PEM_cert_to_DER_cert(certificate.read_text()))
+    server = school.server("--log-requests", "--metrics=0")
+    address = parse_control_url(f"wss://localhost:{server.control_port}")
+    dialler = Dialler(address, CaFile(school.folder / "estado" / "ca.pem"), Secret(token))
+    for path in ("/.tunelab/requests", "/status", "/metrics"):
+        with pytest.raises(AskError) as no:
+            asyncio.run(ask_question(dialler, path))
+        assert no.value.status in (401, 403)
 
 
 def test_tokens_go_on_beside_certificates(school: School, backend: Backend) -> None:
