@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tunnel import __version__
 from tunnel.config import ClientConfig, ConfigError
 from tunnel.events import Connected, Disconnected, HealthChanged, OnEvent, Refused, Stopping
-from tunnel.mtls.showing import ShownCertificate
+from tunnel.mtls.showing import shown_by
 from tunnel.protocol.auth import NONCE_BYTES, key_id
 from tunnel.protocol.errors import CloseCode
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS
@@ -100,7 +100,7 @@ class TunnelClient:
             )
         self.memory = memory
         self._observer = observer
-        shown = None if config.identity is None else ShownCertificate(config.identity)
+        shown = shown_by(config.identity)
         self.dialler = Dialler(config.address, config.trust, config.token, config.proxy, shown)
 
     async def run(self) -> None:

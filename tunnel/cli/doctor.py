@@ -9,12 +9,13 @@ import json
 
 from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option
-from tunnel.cli.identity import add_identity_options, read_shown
+from tunnel.cli.identity import add_identity_options
 from tunnel.cli.proxy import read_proxy
 from tunnel.config import ConfigError, parse_upstreams
 from tunnel.connection import Connection
 from tunnel.doctor.findings import Finding, Verdict
 from tunnel.doctor.hops import Words, examine
+from tunnel.mtls.showing import shown_by
 from tunnel.transport.tls import Dialler
 from tunnel.trust import CaFile, Trust
 from tunnel.upstream_options import parse_tcp_upstreams
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _look(options: argparse.Namespace, connection: Connection, trust: Trust) -> list[Finding]:
     proxy = read_proxy(options, connection.address)
-    dialler = Dialler(connection.address, trust, connection.token, proxy, read_shown(connection))
+    dialler = Dialler(connection.address, trust, connection.token, proxy, shown_by(connection.identity))
     upstreams = parse_upstreams(options.upstream) if options.upstream else ()
     services = parse_tcp_upstreams(options.tcp) if options.tcp else ()
     words = Words(words_of_detail, lambda code: words_of_refusal(code, code))

@@ -6,11 +6,9 @@ import argparse
 from pathlib import Path
 
 from tunnel.config import ConfigError
-from tunnel.connection import Connection
 from tunnel.identity import IdentityFiles
-from tunnel.mtls.showing import ShownCertificate
 
-__all__ = ["IDENTITY_OPTIONS", "add_client_ca_option", "add_identity_options", "read_identity", "read_shown"]
+__all__ = ["IDENTITY_OPTIONS", "add_client_ca_option", "add_identity_options", "read_identity"]
 
 IDENTITY_OPTIONS = ("cert", "key")
 
@@ -40,11 +38,6 @@ def read_identity(options: argparse.Namespace) -> IdentityFiles | None:
     if options.token_file is not None:
         raise ConfigError("--cert y --token-file no van juntos: el certificado va en lugar del token.")
     return IdentityFiles(options.cert, options.key)
-
-
-def read_shown(connection: Connection) -> ShownCertificate | None:
-    """Return the certificate that a connection shows, if it shows one.  Raises ConfigError."""
-    return None if connection.identity is None else ShownCertificate(connection.identity)
 
 
 def add_client_ca_option(parser: argparse.ArgumentParser) -> None:

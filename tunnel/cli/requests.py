@@ -9,9 +9,10 @@ import sys
 
 from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option, fail
-from tunnel.cli.identity import add_identity_options, read_shown
+from tunnel.cli.identity import add_identity_options
 from tunnel.cli.proxy import read_proxy
 from tunnel.config import ConfigError
+from tunnel.mtls.showing import shown_by
 from tunnel.proxy.connect import ProxyDenied
 from tunnel.transport.asking import AskError, CertificateRefusedError, ask
 from tunnel.transport.questions import REQUESTS_PATH
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     connection = connections[0]
     trust: Trust = CaFile(options.ca_file) if options.ca_file else connection.trust
     proxy = read_proxy(options, connection.address)
-    dialler = Dialler(connection.address, trust, connection.token, proxy, read_shown(connection))
+    dialler = Dialler(connection.address, trust, connection.token, proxy, shown_by(connection.identity))
     try:
         content = asyncio.run(ask(dialler, REQUESTS_PATH))
     except CertificateRefusedError as error:

@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option, fail, positive_seconds
-from tunnel.cli.identity import add_identity_options, read_shown
+from tunnel.cli.identity import add_identity_options
 from tunnel.cli.proxy import read_proxy
 from tunnel.cli.status_table import render
 from tunnel.config import ConfigError, ControlAddress
 from tunnel.metrics.asking import NoStatus, ask_exit_node, ask_here
 from tunnel.metrics.model import AgentStatus, ServerStatus
+from tunnel.mtls.showing import shown_by
 from tunnel.proxy.connect import ProxyDenied
 from tunnel.transport.asking import AskError, CertificateRefusedError
 from tunnel.transport.tls import Dialler, Unverifiable, WrongCa
@@ -87,7 +88,7 @@ def _place(options: argparse.Namespace) -> _Place:
     connection = connections[0]
     trust = CaFile(options.ca_file) if options.ca_file else connection.trust
     proxy = read_proxy(options, connection.address)
-    dialler = Dialler(connection.address, trust, connection.token, proxy, read_shown(connection))
+    dialler = Dialler(connection.address, trust, connection.token, proxy, shown_by(connection.identity))
     return _Place(connection.address.url, dialler=dialler)
 
 

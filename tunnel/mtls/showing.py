@@ -15,7 +15,7 @@ from tunnel.os_errors import describe_os_error
 from tunnel.protocol.auth import certificate_token
 from tunnel.secret_files import read_secret_file
 
-__all__ = ["ShownCertificate"]
+__all__ = ["ShownCertificate", "shown_by"]
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +99,11 @@ class ShownCertificate:
                 f"{what} no son un certificado y su llave sin contraseña, en PEM, o la llave es de otro "
                 "certificado."
             ) from None
+
+
+def shown_by(identity: Identity | None) -> ShownCertificate | None:
+    """Return the certificate of an agent that has one.  Raises ConfigError."""
+    return None if identity is None else ShownCertificate(identity)
 
 
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
