@@ -22,7 +22,7 @@ from tunnel.protocol.handshake import AgentHandshake
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session, SessionHandler
 from tunnel.protocol.stream import Stream
-from tunnel.transport.agent import AgentExchange, AgentExchanges
+from tunnel.transport.agent import AgentExchange, AgentExchanges, Answering
 from tunnel.transport.upstream import UpstreamConnection, UpstreamPool
 
 __all__ = ["Inspector", "ObservedExchange", "ObservedSession"]
@@ -37,13 +37,13 @@ class Inspector:
         self.store = Store(options, self.news)
         self.frames = FrameLog(options.max_frames, self.news)
 
-    def new_exchange(self, owner: AgentExchanges, stream: Stream) -> AgentExchange:
+    def new_exchange(self, owner: AgentExchanges, stream: Answering) -> AgentExchange:
         """Return what answers a stream, and takes notes."""
         exchange = self.store.add(owner)
         # A replay's stream has no session: it never was on a link.
-        session = getattr(stream, "_session", None)
+        session = stream._session if isinstance(stream, Stream) else None
         with self.news.lock:
-            if isinstance(session, ObservedSession):
+            if isinstance(stream, Stream) and isinstance(session, ObservedSession):
                 book = session.book
                 exchange.link, exchange.stream_id = book.entry.number, stream.id
                 exchange.round_trip_s = book.entry.round_trip_s
@@ -71,7 +71,7 @@ class ObservedExchange(AgentExchange):
 
     __slots__ = ("_store", "seen")
 
-    def __init__(self, owner: AgentExchanges, stream: Stream, store: Store, seen: Exchange) -> None:
+    def __init__(self, owner: AgentExchanges, stream: Answering, store: Store, seen: Exchange) -> None:
         super().__init__(owner, stream)
         self._store = store
         self.seen = seen

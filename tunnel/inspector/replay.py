@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import NO_CONTENT, RequestHead
@@ -20,7 +19,6 @@ from tunnel.inspector.masking import Mask, UnknownMark
 from tunnel.inspector.observer import Inspector, ObservedExchange
 from tunnel.inspector.views import editable
 from tunnel.protocol.errors import ResetCode
-from tunnel.protocol.stream import Stream
 from tunnel.transport.agent import AgentExchanges
 
 __all__ = ["MAX_REPLAYS", "CannotReplay", "Edit", "Replays"]
@@ -102,7 +100,7 @@ class Replays:
             raise CannotReplay("Hay demasiadas repeticiones en curso. Espere a que terminen.", 503)
         self._running += 1
         stream = _ReplayStream(number, self._over)
-        exchange = owner.open(cast(Stream, stream), payload)
+        exchange = owner.open(stream, payload)
         assert isinstance(exchange, ObservedExchange)  # noqa: S101 - the inspector makes no other
         stream.begin(exchange, owner.loop)
         if content:
@@ -117,7 +115,7 @@ class Replays:
 class _ReplayStream:
     """What an exchange takes for its stream: it is always ready for more, and keeps nothing.
 
-    It stands for a :class:`tunnel.protocol.stream.Stream`, of which it has what exchanges call.
+    It is an :class:`tunnel.transport.agent.Answering` that is on no link.
     """
 
     id = 0

@@ -306,7 +306,7 @@ class Session:
         while stream_id in self._streams:  # only after 2^32 streams, where ids start again
             stream_id = stream_id % MAX_STREAM_ID + 1
         stream = self._add_stream(stream_id, now)
-        stream.sink = sink
+        stream.attach(sink)
         self._emit(OPEN, stream_id, payload)
         return stream
 
@@ -436,7 +436,7 @@ class Session:
         else:
             sink = self._handler.stream_opened(stream, payload)
             if stream.state is not CLOSED:
-                stream.sink = sink
+                stream.attach(sink)
 
     def _receive_data(self, stream: Stream, payload: bytes) -> None:
         if not stream.state.may_receive:

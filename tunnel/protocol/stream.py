@@ -69,6 +69,10 @@ class Stream:
         self._ready = False  # stands in the session's round
         self._blocked = False  # send_data returned False and writable() is owed
 
+    def attach(self, sink: StreamSink) -> None:
+        """Say who is told what happens; called once, by the session."""
+        self.sink = sink
+
     def send_head(self, payload: bytes) -> None:
         """Send a HEAD frame; it must come before any DATA.
 

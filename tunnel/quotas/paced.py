@@ -25,7 +25,7 @@ class PacedStream(Stream):
         outbound: for what goes to it.
     """
 
-    __slots__ = ("_has_room", "_holding", "_inbound", "_outbound", "_sink")
+    __slots__ = ("_has_room", "_holding", "_inbound", "_outbound")
 
     def __init__(
         self,
@@ -38,21 +38,13 @@ class PacedStream(Stream):
     ) -> None:
         self._inbound = inbound
         self._has_room = True
-        self._sink: StreamSink
         self._holding: _PacedSink | None = None  # what came and waits, maybe longer than the stream lives
         super().__init__(session, stream_id, credit, window)
         self._outbound = Flow(outbound, self._send_now, super().send_end, self._made_room)
 
-    @property
-    def sink(self) -> StreamSink:
-        """Who is told what happens, when its turn has come."""
-        return self._sink
-
-    @sink.setter
-    def sink(self, sink: StreamSink) -> None:
-        self._sink = sink
-        if sink is not None:  # it is, for a stream that is over: what is held goes on to the last one
-            self._sink = self._holding = _PacedSink(sink, self._inbound, self)
+    def attach(self, sink: StreamSink) -> None:
+        """Say who is told what happens, when its turn has come."""
+        self.sink = self._holding = _PacedSink(sink, self._inbound, self)
 
     def send_data(self, data: bytes) -> bool:
         """Send ``data`` when its turn comes, as :meth:`Stream.send_data` says."""
@@ -94,7 +86,7 @@ class PacedStream(Stream):
 
     def _made_room(self) -> None:
         if self._has_room and self.state.may_send:
-            self._sink.writable()
+            self.sink.writable()
 
     def room_again(self) -> None:
         """The session takes more of this stream."""

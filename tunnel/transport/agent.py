@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from tunnel.http.body import LAST_CHUNK, encode_chunk
 from tunnel.http.errors import BadMessage
@@ -13,10 +14,9 @@ from tunnel.http.head import NO_CONTENT, UNKNOWN_LENGTH, ResponseHead
 from tunnel.http.rules import ServiceRules
 from tunnel.http.wire import OpenHead, decode_open, encode_head
 from tunnel.protocol.errors import ResetCode
-from tunnel.protocol.stream import Stream
 from tunnel.transport.upstream import UpstreamConnection, UpstreamPool
 
-__all__ = ["AgentExchange", "AgentExchanges"]
+__all__ = ["AgentExchange", "AgentExchanges", "Answering"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +24,29 @@ _log = logging.getLogger(__name__)
 _METHODS_WITH_CONTENT = (b"POST", b"PUT", b"PATCH")
 
 _TICK_S = 0.25
+
+
+class Answering(Protocol):
+    """What an exchange needs of its stream, as :class:`tunnel.protocol.stream.Stream` does it."""
+
+    @property
+    def id(self) -> int:
+        """Its number on the link; 0 where it is on none."""
+
+    def send_head(self, payload: bytes) -> None:
+        """Send a HEAD frame."""
+
+    def send_data(self, data: bytes) -> bool:
+        """Send content; return False when no more of it should come for now."""
+
+    def send_end(self) -> None:
+        """End the answer."""
+
+    def reset(self, code: ResetCode, detail: str = "") -> None:
+        """Cut it."""
+
+    def consume(self, size: int, now: float) -> None:
+        """Say that ``size`` bytes of the request have been passed on."""
 
 
 class AgentExchanges:
@@ -51,7 +74,7 @@ class AgentExchanges:
     def __len__(self) -> int:
         return len(self._running)
 
-    def open(self, stream: Stream, payload: bytes) -> AgentExchange:
+    def open(self, stream: Answering, payload: bytes) -> AgentExchange:
         """Answer a stream that the exit node opened."""
         exchange = self._new_exchange(self, stream)
         self._running.add(exchange)
@@ -111,7 +134,7 @@ class AgentExchange:
     __slots__ = ("_connection", "_early", "_is_answered", "_is_ended", "_is_final", "_is_over", "_left",
                  "_method", "_owner", "_rules", "_stream", "_withheld", "deadline")  # fmt: skip
 
-    def __init__(self, owner: AgentExchanges, stream: Stream) -> None:
+    def __init__(self, owner: AgentExchanges, stream: Answering) -> None:
         self._owner = owner
         self._stream = stream
         self._connection: UpstreamConnection | None = None
@@ -301,4 +324,4 @@ class AgentExchange:
         self._owner.done(self)
 
 
-NewExchange = Callable[[AgentExchanges, Stream], AgentExchange]
+NewExchange = Callable[[AgentExchanges, Answering], AgentExchange]

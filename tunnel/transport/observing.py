@@ -13,8 +13,7 @@ from typing import Protocol
 from tunnel.protocol.handshake import AgentHandshake
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session, SessionHandler
-from tunnel.protocol.stream import Stream
-from tunnel.transport.agent import AgentExchange, AgentExchanges
+from tunnel.transport.agent import AgentExchange, AgentExchanges, Answering
 
 __all__ = ["ClientObserver"]
 
@@ -22,7 +21,7 @@ __all__ = ["ClientObserver"]
 class ClientObserver(Protocol):
     """Sees what passes through a client.  Called in the client's event loop."""
 
-    def new_exchange(self, owner: AgentExchanges, stream: Stream) -> AgentExchange:
+    def new_exchange(self, owner: AgentExchanges, stream: Answering) -> AgentExchange:
         """Return what answers a stream."""
 
     def new_session(

@@ -174,14 +174,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         try:
             if self._body is None:
-                data = self._buffer + data if self._buffer else data
-                data = self._read_heads(data)
-                if not data and self._body is None:
-                    return
-            if self.is_raw:
-                receiver.response_content(data)
-            else:
-                self._read_content(data)
+                data = self._read_heads(self._buffer + data if self._buffer else data)
+            self._read_content(data)
         except BadMessage as error:
             self._fail(ResetCode.UPSTREAM_PROTOCOL, error.reason)
 
@@ -236,8 +230,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _read_heads(self, data: bytes) -> bytes:
         """Read interim heads and the final one; return what follows it, keep what is incomplete."""
-        assert self._receiver is not None  # noqa: S101 - data_received checked
-        while True:
+        while (receiver := self._receiver) is not None:  # an interim head may be the last that it wants
             end = find_head_end(data)
             if max(end, len(data) if end < 0 else 0) > MAX_RESPONSE_HEAD_BYTES:
                 raise BadMessage("the head is too large")
@@ -253,9 +246,7 @@ class UpstreamConnection(asyncio.Protocol):
                 self._interim_count += 1
                 if self._interim_count > MAX_INTERIM_RESPONSES:
                     raise BadMessage("too many interim responses")
-                self._receiver.response_head(head)
-                if self._receiver is None:
-                    return b""
+                receiver.response_head(head)
                 continue
             self._head = head
             if head.status == 101:
@@ -267,8 +258,9 @@ class UpstreamConnection(asyncio.Protocol):
                 self._body = UntilCloseBody()
             else:
                 self._body = LengthBody(max(head.length, 0) if self._has_content(head) else 0)
-            self._receiver.response_head(head)
+            receiver.response_head(head)
             return data
+        return b""
 
     def _has_content(self, head: ResponseHead) -> bool:
         return self._method != b"HEAD" and head.status not in (204, 304)
@@ -276,7 +268,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _read_content(self, data: bytes) -> None:
         body, receiver = self._body, self._receiver
         if body is None or receiver is None:
-            return
+            return  # the head is not complete, or nobody wants more
         content = body.feed(data) if data else b""
         if content:
             receiver.response_content(content)

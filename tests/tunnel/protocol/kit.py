@@ -81,7 +81,7 @@ def sent_by(session: Session) -> list[tuple[FrameType, int, bytes]]:
     return frames_of(session.data_to_send(EVERYTHING))
 
 
-class Sink(StreamSink):
+class Sink:
     """Writes down what happens to a stream.
 
     ``log`` holds, in order: ``("head", payload)``, ``("data", size)``, ``("end",)``, ``("reset", code,

@@ -60,7 +60,7 @@ def content(seed: int, start: int, size: int) -> bytes:
     return _PATTERN[place : place + size]
 
 
-class Endpoint(StreamSink):
+class Endpoint:
     """One end of one stream: what its owner did and was told."""
 
     def __init__(self, link: Link, side: Side, number: int, consumes_at_once: bool) -> None:

@@ -65,7 +65,7 @@ def make_wheel() -> Wheel:
         if path.is_file()
         and not {"__pycache__", _SIMULATION} & set(path.relative_to(root).parts)
         and path.name != LOCK
-        and path.suffix != ".md"
+        and path.suffix not in (".md", ".pyd", ".so")  # the compiled ones are for this machine
     }
     files[f"{info}/METADATA"] = (installed.read_text("METADATA") or "").encode()
     files[f"{info}/WHEEL"] = _WHEEL.encode()
