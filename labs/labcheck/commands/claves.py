@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     except SealError as error:
         complaints.failed(str(error))
         return ENVIRONMENT_FAILED
-    console.passed(f"{len(students)} claves en {options.carpeta}: dé a cada alumno la suya, en privado.")
+    count = "1 clave" if len(students) == 1 else f"{len(students)} claves"
+    console.passed(f"{count} en {options.carpeta}: dé a cada alumno la suya, en privado.")
     console.say(f"{options.carpeta / MASTER_FILE} es el secreto del curso: no lo dé a nadie ni lo publique.")
     return DONE

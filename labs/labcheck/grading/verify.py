@@ -74,9 +74,9 @@ def verify_folder(folder: Path, students: Sequence[Student], terms: Terms) -> Ve
             complaints.append(f"{path}: el código «{code}» no está en la lista.")
             continue
         before = latest.get(code)
-        if before is not None:
+        if before is not None and before.hand_in.lab == sealed.hand_in.lab:
             complaints.append(f"{path}: «{code}» entregó más de una vez; cuenta la última.")
-        # A hand-in that is not theirs does not take the place of one that is.
+        # A hand-in that is not theirs, or of another lab, does not take the place of one that is.
         if before is None or _rank(sealed, terms) > _rank(before, terms):
             latest[code] = sealed
     everybody = tuple(latest.values())
@@ -87,9 +87,10 @@ def verify_folder(folder: Path, students: Sequence[Student], terms: Terms) -> Ve
     )
 
 
-def _rank(sealed: Sealed, terms: Terms) -> tuple[bool, datetime]:
+def _rank(sealed: Sealed, terms: Terms) -> tuple[bool, bool, datetime]:
     hand_in = sealed.hand_in
-    return sealed.fits(key_of(terms.master, hand_in.code)), hand_in.ended_at
+    is_theirs = sealed.fits(key_of(terms.master, hand_in.code))
+    return is_theirs, hand_in.lab == terms.lab.number, hand_in.ended_at
 
 
 def _judge(

@@ -228,6 +228,14 @@ def test_a_hand_in_of_another_lab_is_told(school, tmp_path):
     assert grade.score == 0
 
 
+def test_a_hand_in_of_another_lab_in_the_same_folder_takes_no_ones_place(school, tmp_path):
+    later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat(timespec="seconds")
+    other = school.resealed(school.ana, lab="02", ended_at=later)
+    grade = school.grade(tmp_path, a=school.ana, b=other)["ana"]
+    assert (grade.score, codes_of(grade)) == (1, [])
+    assert "más de una vez" not in school.said
+
+
 def test_a_late_hand_in_loses_a_part_and_is_not_void(school, tmp_path):
     ended = datetime.fromisoformat(json.loads(school.ana.read_text())["ended_at"])
     end = (ended - timedelta(hours=30)).isoformat()
