@@ -20,6 +20,7 @@ Map
     ``health``       agent: are its services well?
     ``access``       whose token is whose
     ``sites``        exit node: who may visit which name, from where and how often
+    ``certificate_files``  exit node: a certificate and its key that somebody else keeps in date
     ``encryption``   exit node: TLS on the control plane
     ``acme``         exit node: visitors' certificates from an issuer, proven and renewed
     ``https``        exit node: HTTPS for visitors, a certificate for each name

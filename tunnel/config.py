@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from tunnel.balance.options import HealthOptions
 from tunnel.http.forwarded import Networks
 from tunnel.http.rules import ServiceRules
-from tunnel.https_options import HttpsOptions
+from tunnel.https_options import CertificateFiles, HttpsOptions
 from tunnel.identity import Identity
 from tunnel.limits import ClientLimits, VisitorLimits
 from tunnel.port_ranges import NO_PORT, PortRanges
@@ -37,7 +37,6 @@ __all__ = [
     "Secret",
     "ServerConfig",
     "TcpUpstream",
-    "TlsFiles",
     "TlsUpstream",
     "Upstream",
     "is_domain_name",
@@ -109,14 +108,6 @@ class AutoTls:
 
 
 @dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """TLS for the control plane, with a certificate that somebody else keeps in date: certbot, say."""
-
-    certificate: Path  # PEM, the server's first and then those between it and its CA
-    key: Path  # PEM
-
-
-@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """An exit node, with one token that may claim every name or a file of them."""
 
@@ -130,7 +121,7 @@ class ServerConfig:
     limits: VisitorLimits = field(default_factory=VisitorLimits)
     tokens_file: Path | None = None
     auto_tls: AutoTls | None = None
-    tls_files: TlsFiles | None = None
+    tls_files: CertificateFiles | None = None
     trusted_proxies: Networks = ()  # who may say whom a request comes from
     client_limits: ClientLimits = field(default_factory=ClientLimits)
     tcp_ports: PortRanges = NO_PORT  # what clients may ask for

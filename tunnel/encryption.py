@@ -6,28 +6,22 @@ certificate from files both are somebody else's, and what an agent's system trus
 
 from __future__ import annotations
 
-import logging
 import ssl
 import time
 from collections.abc import Callable
 
-from cryptography import x509
-
-from tunnel.config import ConfigError, ServerConfig, TlsFiles, parse_control_url, parse_pin, parse_san
+from tunnel.certificate_files import Pair, PairOptions, WatchedPair
+from tunnel.config import ConfigError, ServerConfig, parse_control_url, parse_pin, parse_san
 from tunnel.connection import CONNECTION_FILE, Connection, check_replaceable, write_connection
-from tunnel.os_errors import describe_os_error
+from tunnel.https_options import CertificateFiles
 from tunnel.protocol.auth import ca_proof
-from tunnel.secret_files import read_secret_file
 from tunnel.state.keeper import CertificateKeeper
 from tunnel.transport.questions import Answer, Answerer, Question, named_token
 from tunnel.transport.tls import server_context
-from tunnel.watching import FileWatch
 
 __all__ = ["AutoTlsKeeper", "ControlTls", "TlsFilesKeeper", "make_control_tls"]
 
-_log = logging.getLogger(__name__)
-
-_MAX_PEM_BYTES = 64 * 1024
+_OPTIONS = PairOptions("--tls-cert", "--tls-key")
 _LOCAL_NAME = "localhost"  # which every certificate has
 
 
@@ -84,58 +78,16 @@ class TlsFilesKeeper(ControlTls):
         ConfigError: a file cannot be read, others can read the key, or they do not fit together.
     """
 
-    def __init__(self, files: TlsFiles, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, files: CertificateFiles, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
-        self._files = files
-        self._clock = clock
-        self._watch = FileWatch((files.certificate, files.key), clock)
-        self._load()
+        self._pair = WatchedPair(files, _OPTIONS, self._use, "the certificate", clock)
 
     def poll(self) -> None:
         """Read the files once they have changed and look the same twice; bad ones change nothing."""
-        if not self._watch.is_due(is_urgent=False):
-            return
-        try:
-            self._load()
-        except ConfigError as error:
-            _log.warning("the certificate was not read again, the former one goes on: %s", error)
-        else:
-            _log.info("the certificate was read again from %s", self._files.certificate)
+        self._pair.poll()
 
-    def _load(self) -> None:
-        files = self._files
-        read_secret_file(files.key, "de la llave del certificado", "--tls-key", "", _MAX_PEM_BYTES)
-        for context in (server_context(), self.context):  # one that is in use is not left half changed
-            try:
-                context.load_cert_chain(files.certificate, files.key, password=_refuse_passphrase)
-            except ssl.SSLError:
-                raise ConfigError(
-                    f"{files.certificate} (--tls-cert) y {files.key} (--tls-key) no son un certificado y su "
-                    "llave, en PEM, o la llave es de otro certificado. Con certbot son fullchain.pem y "
-                    "privkey.pem."
-                ) from None
-            except OSError as error:
-                reason = describe_os_error(error)
-                raise ConfigError(
-                    f"no se puede leer el certificado {files.certificate} (--tls-cert): {reason}."
-                ) from None
-        self._check_dates()
-
-    def _check_dates(self) -> None:
-        try:
-            certificate = x509.load_pem_x509_certificates(self._files.certificate.read_bytes())[0]
-        except (OSError, ValueError):  # it was there a moment ago
-            return
-        now_s = self._clock()
-        if now_s < certificate.not_valid_before_utc.timestamp():
-            _log.warning("the certificate is not valid yet; is the clock right?")
-        if now_s >= certificate.not_valid_after_utc.timestamp():
-            _log.warning("the certificate has expired: no client will take it")
-
-
-def _refuse_passphrase() -> str:
-    """Give none: without this OpenSSL would ask whoever sits at the terminal."""
-    return ""
+    def _use(self, pair: Pair) -> None:
+        pair.load_into(self.context)  # of which the listener has one for good
 
 
 class AutoTlsKeeper(ControlTls):

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
-__all__ = ["FileWatch"]
+from tunnel.config import ConfigError
+
+__all__ = ["FileWatch", "Read", "Unusable"]
+
+T = TypeVar("T")
 
 _RETRY_S = 2.0  # a file that cannot be used is tried again, for what is wrong may lie outside of it
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """What changed files say now."""
+
+    value: T
+    was_unusable: bool  # at the time before, which was told of
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Why what files say now cannot be used, in Spanish; it has not been told of yet."""
+
+    complaint: str
+
 
 _Stamp = tuple[tuple[int, int, int, int] | None, ...]
 
@@ -35,12 +57,31 @@ class FileWatch:
         """Watch these from now on; those that are new here count as changed, and are read once more."""
         self._paths = tuple(paths)
 
-    def is_due(self, *, is_urgent: bool) -> bool:
-        """Whether to read now; to be asked a few times a second.
+    def read_again(self, read: Callable[[], T], *, is_urgent: bool = False) -> Read[T] | Unusable | None:
+        """Read the files if they have changed; to be called a few times a second.
+
+        Those that cannot be used are tried again until they can.
 
         Args:
-            is_urgent: read it now, whatever it looks like.
+            read: returns what they say, or raises ConfigError.
+            is_urgent: read them now, whatever they look like.
+
+        Returns:
+            What came of it; None where nothing was read, or nothing is new about why it cannot be used.
         """
+        if not self._is_due(is_urgent=is_urgent):
+            return None
+        former = self._complaint
+        try:
+            value = read()
+        except ConfigError as error:
+            self._complaint = str(error)
+            self._retry_s = self._clock() + _RETRY_S
+            return None if former == self._complaint else Unusable(self._complaint)
+        self._complaint = ""
+        return Read(value, was_unusable=bool(former))
+
+    def _is_due(self, *, is_urgent: bool) -> bool:
         stamp = self._look()
         if not is_urgent:
             if stamp == self._stamp and not (self._complaint and self._clock() >= self._retry_s):
@@ -50,17 +91,6 @@ class FileWatch:
                 return False
         self._stamp = stamp
         return True
-
-    def failed(self, complaint: str) -> bool:
-        """What was read is not usable, and will be tried again; return whether that is news."""
-        self._retry_s = self._clock() + _RETRY_S
-        former, self._complaint = self._complaint, complaint
-        return former != complaint
-
-    def succeeded(self) -> bool:
-        """What was read is in force; return whether it had been unusable before."""
-        former, self._complaint = self._complaint, ""
-        return bool(former)
 
     def _look(self) -> _Stamp:
         return tuple(map(_stamp, self._paths))

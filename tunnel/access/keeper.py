@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from tunnel.access.quota import NO_QUOTA, TokenQuota
 from tunnel.access.ring import TokenEntry, TokenRing
 from tunnel.access.tokens_file import load_tokens
-from tunnel.config import ConfigError, Secret
+from tunnel.config import Secret
 from tunnel.events import TokensRejected, TokensReloaded
-from tunnel.watching import FileWatch
+from tunnel.watching import FileWatch, Unusable
 
 __all__ = ["AccessKeeper"]
 
@@ -91,21 +92,20 @@ class AccessKeeper:
         Returns:
             What is new and to be told, if anything is.
         """
-        if self._path is None or not self._watch.is_due(is_urgent=is_urgent):
+        if self._path is None:
             return None
-        try:
-            former, self._ring = self._ring, self._load(self._path)
-        except ConfigError as error:
-            if not self._watch.failed(str(error)):
-                return None
-            _log.warning("%s is not usable, the former tokens stay in force: %s", self._path, error)
-            return TokensRejected(str(self._path), str(error))
-        was_rejected = self._watch.succeeded()
+        found = self._watch.read_again(partial(self._load, self._path), is_urgent=is_urgent)
+        if found is None:
+            return None
+        if isinstance(found, Unusable):
+            _log.warning("%s is not usable, the former tokens stay in force: %s", self._path, found.complaint)
+            return TokensRejected(str(self._path), found.complaint)
+        former, self._ring = self._ring, found.value
         self._valid_until = self._next_expiry()
         event = _difference(former, self._ring)
         is_new = bool(event.added or event.removed or event.changed)
         _log.info("%s was read: %d tokens, %s", self._path, event.tokens, "changed" if is_new else "the same")
-        return event if is_new or was_rejected else None
+        return event if is_new or found.was_unusable else None
 
     def has_expired(self) -> bool:
         """Whether a token has expired since the last call."""

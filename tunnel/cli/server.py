@@ -47,7 +47,6 @@ from tunnel.config import (
     ConfigError,
     Secret,
     ServerConfig,
-    TlsFiles,
     parse_san,
 )
 from tunnel.events import (
@@ -64,7 +63,7 @@ from tunnel.events import (
     TokensRejected,
     TokensReloaded,
 )
-from tunnel.https_options import HttpsPortUnusable
+from tunnel.https_options import CertificateFiles, HttpsPortUnusable
 from tunnel.metrics.address import MetricsAddress
 from tunnel.os_errors import describe_os_error
 from tunnel.port_ranges import NO_PORT
@@ -250,10 +249,10 @@ def _auto_tls(options: argparse.Namespace) -> AutoTls | None:
     return AutoTls(folder, tuple(options.auto_tls_san or ()), options.conexion)
 
 
-def _tls_files(options: argparse.Namespace) -> TlsFiles | None:
+def _tls_files(options: argparse.Namespace) -> CertificateFiles | None:
     if (options.tls_cert is None) != (options.tls_key is None):
         raise ConfigError("--tls-cert y --tls-key van juntos: el certificado y su llave.")
-    return None if options.tls_cert is None else TlsFiles(options.tls_cert, options.tls_key)
+    return None if options.tls_cert is None else CertificateFiles(options.tls_cert, options.tls_key)
 
 
 def _token(options: argparse.Namespace, auto_tls: AutoTls | None) -> Secret | None:

@@ -11,7 +11,7 @@ from tunnel.acme.proofs import CHALLENGE_PREFIX
 from tunnel.events import OnEvent
 from tunnel.http.head import RequestHead
 from tunnel.http.own_answer import OwnAnswer
-from tunnel.https.files import FileCertificate
+from tunnel.https.files import watch_certificate
 from tunnel.https.listener import TlsDoor, TlsListener
 from tunnel.https_options import HttpsOptions, HttpsPortUnusable
 from tunnel.routing import normalize_host
@@ -54,7 +54,7 @@ class HttpsEdge:
         self.port = 0
         self._options = options
         self._edge = edge
-        self._files = [FileCertificate(files, clock) for files in options.certificates]
+        self._files = [watch_certificate(files, clock) for files in options.certificates]
         self._acme: AcmeKeeper | None = None
         if options.acme is not None:
             from tunnel.acme.keeper import AcmeKeeper  # with the library, which takes a while to load
@@ -134,8 +134,8 @@ class HttpsEdge:
     def _find_file(self, name: str) -> ssl.SSLContext | None:
         for wanted in (name, _wildcard(name)):
             for certificate in self._files:
-                if wanted in certificate.names:
-                    return certificate.context
+                if wanted in certificate.value.names:
+                    return certificate.value.context
         return None
 
     def _choose(
@@ -145,7 +145,7 @@ class HttpsEdge:
         if name:
             found = self._find(name.lower().rstrip("."))
         else:  # RFC 6066, section 3: none is said of an address, and by old programs
-            found = self._files[0].context if self._files else self._acme.first if self._acme else None
+            found = self._files[0].value.context if self._files else self._acme.first if self._acme else None
         if found is None:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         tls.context = found

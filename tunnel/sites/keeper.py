@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tunnel.config import ConfigError
 from tunnel.events import SitesRejected, SitesReloaded
 from tunnel.sites.file import load_sites
 from tunnel.sites.site import Site, SiteTable
-from tunnel.watching import FileWatch
+from tunnel.watching import FileWatch, Unusable
 
 __all__ = ["SitesKeeper"]
 
@@ -47,20 +47,19 @@ class SitesKeeper:
         Returns:
             What is new and to be told, if anything is.
         """
-        if self._path is None or not self._watch.is_due(is_urgent=is_urgent):
+        if self._path is None:
             return None
-        try:
-            former, self.table = self.table, self._load(self._path)
-        except ConfigError as error:
-            if not self._watch.failed(str(error)):
-                return None
-            _log.warning("%s is not usable, the former sites stay in force: %s", self._path, error)
-            return SitesRejected(str(self._path), str(error))
-        was_rejected = self._watch.succeeded()
+        found = self._watch.read_again(partial(self._load, self._path), is_urgent=is_urgent)
+        if found is None:
+            return None
+        if isinstance(found, Unusable):
+            _log.warning("%s is not usable, the former sites stay in force: %s", self._path, found.complaint)
+            return SitesRejected(str(self._path), found.complaint)
+        former, self.table = self.table, found.value
         event = _difference(former, self.table)
         is_new = bool(event.added or event.removed or event.changed)
         _log.info("%s was read: %d sites, %s", self._path, event.sites, "changed" if is_new else "the same")
-        return event if is_new or was_rejected else None
+        return event if is_new or found.was_unusable else None
 
     def _load(self, path: Path) -> SiteTable:
         sites = load_sites(path)
