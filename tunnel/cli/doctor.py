@@ -7,10 +7,11 @@ import asyncio
 import dataclasses
 import json
 
-from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
+from tunnel.cli.client_words import words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option
 from tunnel.cli.identity import add_identity_options
 from tunnel.cli.proxy import read_proxy
+from tunnel.cli.target import add_target_options, read_connections
 from tunnel.config import ConfigError, parse_upstreams
 from tunnel.connection import Connection
 from tunnel.doctor.findings import Finding, Verdict

@@ -37,7 +37,7 @@ def read_proxy(options: argparse.Namespace, address: ControlAddress) -> ProxySer
     return read_proxy_option(options.proxy, options.proxy_password_file)
 
 
-# What the details of faults say, and how it is told; as in ``tunnel.cli.client``.
+# What the details of faults say, and how it is told; as in ``tunnel.cli.client_words``.
 PROXY_DETAILS = (
     (r"the proxy (\S+) cannot be reached: .*(?:refused|Errno (?:61|111))", r"nada escucha en el proxy, \1"),
     (r"the proxy (\S+) cannot be reached: .*(?:not known|nodename|getaddrinfo|No address)",

@@ -7,10 +7,11 @@ import asyncio
 import json
 import sys
 
-from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
+from tunnel.cli.client_words import words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option, fail
 from tunnel.cli.identity import add_identity_options
 from tunnel.cli.proxy import read_proxy
+from tunnel.cli.target import add_target_options, read_connections
 from tunnel.config import ConfigError
 from tunnel.mtls.showing import shown_by
 from tunnel.proxy.connect import ProxyDenied

@@ -12,11 +12,12 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from tunnel.cli.client import add_target_options, read_connections, words_of_detail, words_of_refusal
+from tunnel.cli.client_words import words_of_detail, words_of_refusal
 from tunnel.cli.common import Subparsers, add_token_option, fail, positive_seconds
 from tunnel.cli.identity import add_identity_options
 from tunnel.cli.proxy import read_proxy
 from tunnel.cli.status_table import render
+from tunnel.cli.target import add_target_options, read_connections
 from tunnel.config import ConfigError, ControlAddress
 from tunnel.metrics.asking import NoStatus, ask_exit_node, ask_here
 from tunnel.metrics.model import AgentStatus, ServerStatus

@@ -18,7 +18,7 @@ import pytest
 import tunnel
 from tests.tunnel.unit.kit import assert_spanish
 from tunnel import events
-from tunnel.cli import client, server
+from tunnel.cli import client_words, server_words
 from tunnel.cli.common import EventPrinter
 from tunnel.cli.logs import EventStyle
 from tunnel.config import ClientConfig, Secret, ServerConfig, parse_control_url, parse_upstreams
@@ -141,8 +141,8 @@ SAMPLES: list[tuple[Event, dict[str, object]]] = [
 
 
 @pytest.fixture
-def describe_client() -> client._Describer:
-    return client._Describer(
+def describe_client() -> client_words.Describer:
+    return client_words.Describer(
         ClientConfig(parse_control_url("wss://exit.example"), TOKEN, parse_upstreams(["localhost:5000"]))
     )
 
@@ -184,7 +184,7 @@ def test_what_has_no_words_is_not_shown(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_server_words_its_events() -> None:
-    words = {event.name: server._describe(event) for event, _ in SAMPLES}
+    words = {event.name: server_words.describe(event) for event, _ in SAMPLES}
     assert {name for name, text in words.items() if text} == {
         "listening",
         "certificate_failed",
@@ -215,11 +215,11 @@ def test_the_server_words_its_events() -> None:
     assert "todos los nombres" in str(words["client_connected"])
     for text in filter(None, words.values()):
         assert_spanish(text)
-    some = server._describe(ClientConnected("s", "p", ("a.example", "b.example"), "x"))
+    some = server_words.describe(ClientConnected("s", "p", ("a.example", "b.example"), "x"))
     assert "a.example, b.example" in str(some)
 
 
-def test_the_client_words_its_events(describe_client: client._Describer) -> None:
+def test_the_client_words_its_events(describe_client: client_words.Describer) -> None:
     words = {event.name: describe_client(event) for event, _ in SAMPLES}
     told = {name for name, text in words.items() if text}
     assert told == {"connected", "disconnected", "health", "metrics", "stopping"}
@@ -231,7 +231,7 @@ def test_the_client_words_its_events(describe_client: client._Describer) -> None
 
 
 def test_the_client_says_once_why_it_has_no_link_and_anew_when_that_changes(
-    describe_client: client._Describer,
+    describe_client: client_words.Describer,
 ) -> None:
     refused = Disconnected("unreachable", "Connection refused", 1.0)
     unknown = Disconnected("unreachable", "Name or service not known", 1.0)
@@ -242,13 +242,15 @@ def test_the_client_says_once_why_it_has_no_link_and_anew_when_that_changes(
 
 
 @pytest.mark.parametrize("code", CloseCode, ids=lambda code: code.name)
-def test_every_way_to_lose_the_link_has_words(describe_client: client._Describer, code: CloseCode) -> None:
+def test_every_way_to_lose_the_link_has_words(
+    describe_client: client_words.Describer, code: CloseCode
+) -> None:
     reason = code.name.lower().replace("_", "-")
-    text = server._describe(ClientGone("s", "192.0.2.7:1", ("a",), reason))
+    text = server_words.describe(ClientGone("s", "192.0.2.7:1", ("a",), reason))
     assert text is not None
     assert reason not in text
     assert_spanish(text)
-    if reason in client._REFUSALS:
+    if reason in client_words._REFUSALS:
         return
     text = describe_client(Disconnected(reason, "some detail", 1.0))
     assert text is not None
@@ -270,8 +272,8 @@ def refusal_codes() -> Iterator[str]:
 def test_every_refusal_has_words_that_say_what_to_do() -> None:
     codes = set(refusal_codes())
     assert len(codes) >= 4
-    assert codes <= set(client._REFUSALS)
-    for text in client._REFUSALS.values():
+    assert codes <= set(client_words._REFUSALS)
+    for text in client_words._REFUSALS.values():
         assert text.endswith(".")
         assert_spanish(text)
 
@@ -316,13 +318,13 @@ def test_every_refusal_has_words_that_say_what_to_do() -> None:
     ],
 )
 def test_details_in_the_system_s_words_are_toldwords_of_detail(detail: str, words: str) -> None:
-    text = client.words_of_detail(detail)
+    text = client_words.words_of_detail(detail)
     assert words in text
     assert_spanish(text)
 
 
 def test_a_detail_that_nobody_foresaw_is_told_as_it_is() -> None:
-    assert client.words_of_detail("something rare") == "something rare"
+    assert client_words.words_of_detail("something rare") == "something rare"
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,7 @@ def test_a_detail_that_nobody_foresaw_is_told_as_it_is() -> None:
 )
 def test_why_the_server_cannot_listen(error: OSError, is_data_up: bool, words: list[str]) -> None:
     config = ServerConfig(TOKEN, host="192.0.2.1", control_host="192.0.2.2")
-    text = server._why_not_listening(config, error, is_data_up)
+    text = server_words.why_not_listening(config, error, is_data_up)
     for word in words:
         assert word in text
     assert_spanish(text)
@@ -376,13 +378,13 @@ def test_a_reader_that_is_gone_is_noticed_once_and_bothers_nobody(monkeypatch: p
     ],
 )
 def test_a_sick_service_is_told_of_with_the_reason_and_so_is_its_recovery(
-    describe_client: client._Describer, detail: str, said: str
+    describe_client: client_words.Describer, detail: str, said: str
 ) -> None:
     assert describe_client(HealthChanged("s1", "*", True, "")) is None, "well from the start"
     told = describe_client(HealthChanged("s1", "*", False, detail))
     assert told == f"http://localhost:5000 no pasa su revisión de salud ({said}): no recibe visitantes."
     told = describe_client(HealthChanged("s1", "*", True, ""))
     assert told == "http://localhost:5000 pasa su revisión de salud: recibe visitantes."
-    told = server._describe(HealthChanged("s1", "a.example", False, detail, "ana"))
+    told = server_words.describe(HealthChanged("s1", "a.example", False, detail, "ana"))
     assert told is not None
     assert told.startswith("a.example, del cliente «ana», no pasa")

@@ -9,7 +9,7 @@ from support.tunnel_kit import TOKEN
 
 from tunnel import server
 from tunnel.balance.options import HealthOptions
-from tunnel.cli.client import words_of_refusal
+from tunnel.cli.client_words import words_of_refusal
 from tunnel.client import TunnelClient
 from tunnel.config import (
     ClientConfig,
