@@ -31,12 +31,17 @@ NOT_ASSERTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change: the file, relative to ``labs/``, the line, what was done, and the whole file's new text."""
+    """One change: the file, relative to ``labs/``, its lines, what was done, and the file's new text."""
 
     path: Path
     line: int
+    last_line: int  # of the assertion, without what it leads to
     what: str
     text: str
+
+    def is_run(self, lines: dict[str, list[int]]) -> bool:
+        """Say whether a review that ran ``lines``, by file, came by here: no other can tell it apart."""
+        return any(self.line <= number <= self.last_line for number in lines.get(self.path.as_posix(), ()))
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.what}"
@@ -63,10 +68,10 @@ def _mutants_in(path: Path) -> Iterator[Mutant]:
                 twin = next(item for item in tree.body if getattr(item, "name", "") == function.name)
                 _change(list(ast.walk(twin))[number], what)
                 place = path.relative_to(LABS)
-                line = getattr(node, "lineno", 0)
-                yield Mutant(
-                    place, line, f"{what} in {function.name}", ast.unparse(ast.fix_missing_locations(tree))
-                )
+                asked = node.test if isinstance(node, ast.If | ast.While) else node
+                first, last = getattr(node, "lineno", 0), getattr(asked, "end_lineno", 0)
+                text_now = ast.unparse(ast.fix_missing_locations(tree))
+                yield Mutant(place, first, last, f"{what} in {function.name}", text_now)
 
 
 def _changes_of(node: ast.AST) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A bash in a network of its own, where the default ports are free, whatever else the machine runs."""
 
 import socket
+import subprocess
 import sys
 
 DEFAULT_PORTS = (5000, 8000, 8123)
@@ -34,6 +35,12 @@ def bash_alone() -> list[str]:
     """
     ports_are_free = all(_is_free(port) for port in DEFAULT_PORTS)
     return [sys.executable, "-c", ENTER, "anyway" if ports_are_free else "alone", str(NOT_ALLOWED)]
+
+
+def may_be_alone() -> bool:
+    """Say whether each `bash_alone` has a network of its own here, so that there may be several at once."""
+    command = [sys.executable, "-c", ENTER, "alone", str(NOT_ALLOWED)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL).returncode == 0
 
 
 def _is_free(port: int) -> bool:
