@@ -15,7 +15,7 @@ import _bootstrap
 from _terminal import Terminal
 
 HELP = """\
-uso: ./scripts/bench [--rapido | --clase] [--json ARCHIVO] [--svg ARCHIVO]
+uso: ./scripts/bench [--rapido | --clase] [--compilado] [--json ARCHIVO] [--svg ARCHIVO]
 
 Mide el túnel junto a nginx como proxy inverso y a «ssh -R», hacia el mismo servicio, por turnos. Necesita
 Debian, root y unos 15 minutos en un equipo que no haga nada más. Instala con apt lo que le falte, y lo dice.
@@ -23,6 +23,7 @@ Debian, root y unos 15 minutos en un equipo que no haga nada más. Instala con a
 opciones:
   --rapido             una sola ronda y archivos pequeños, en menos de 2 minutos: dice si el banco funciona
   --clase              en vez de eso, califica a un grupo de 60 alumnos simulados y dice cuánto tomó
+  --compilado          mide además el túnel compilado (necesita gcc y python3-dev)
   --json ARCHIVO       guarda todos los valores
   --svg ARCHIVO        dibuja las medianas
   -h, --help, --ayuda  muestra esta ayuda y termina
@@ -67,7 +68,9 @@ def _run(argv: list[str]) -> int:
     lacking = missing()
     if lacking:
         _install(lacking)
-    python = _bootstrap.prepare(_bootstrap.Level.RUN)
+    # What compiles is what the tests use.
+    level = _bootstrap.Level.TEST if "--compilado" in argv else _bootstrap.Level.RUN
+    python = _bootstrap.prepare(level)
     # sshd keeps a folder under /run.
     script = 'mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec "$@"'
     namespaces = [

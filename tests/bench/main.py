@@ -24,11 +24,15 @@ from pathlib import Path
 import report
 import scenarios
 import school
-from peers import PEERS, Backend, Direct, Peer, Tunnel
+from peers import PEERS, Backend, Direct, Peer, Tunnel, TunnelCompiled
 from procs import BenchError
 from results import Results
 
 from tunnel.cli.arguments import Parser
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # support/
+
+from support.compiled import build_wheel, install
 
 
 def main(argv: list[str]) -> int:
@@ -38,21 +42,26 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path)
     parser.add_argument("--clase", action="store_true")
+    parser.add_argument("--compilado", action="store_true")
     options = parser.parse_command(argv)
     settings = scenarios.QUICK if options.rapido else scenarios.FULL
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     if options.clase:
         return school.run(out=options.json)
     folder = Path(tempfile.mkdtemp(prefix="tunelab-bench-"))
+    peers = PEERS
     try:
-        results, about = _run(folder, settings)
+        if options.compilado:
+            TunnelCompiled.python = _compile(folder)
+            peers = (PEERS[0], TunnelCompiled, *PEERS[1:])
+        results, about = _run(folder, settings, peers)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 3
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print("\n" + "\n".join(report.table(results, PEERS)))
-    print("\nDe cada proceso:\n" + "\n".join(report.processes(results, PEERS)))
+    print("\n" + "\n".join(report.table(results, peers)))
+    print("\nDe cada proceso:\n" + "\n".join(report.processes(results, peers)))
     print("\nRazones entre medianas:\n" + "\n".join(report.verdicts(results, Tunnel.name)))
     print("\nCómo crece:")
     for point in results.growth:
@@ -66,24 +75,35 @@ def main(argv: list[str]) -> int:
     if options.json:
         options.json.write_text(results.to_json(about), encoding="utf-8")
     if options.svg:
-        options.svg.write_text(report.plot(results, PEERS, _caption(about)), encoding="utf-8")
+        options.svg.write_text(report.plot(results, peers, _caption(about)), encoding="utf-8")
     return 0
 
 
-def _run(folder: Path, settings: scenarios.Settings) -> tuple[Results, dict[str, object]]:
+def _compile(folder: Path) -> Path:
+    """Return the Python of an environment where the data path is compiled.  Raises BenchError."""
+    _tell("se compila")
+    try:
+        return install(build_wheel(folder / "wheel"), folder / "compiled")
+    except RuntimeError as error:
+        raise BenchError(f"no se pudo compilar (hacen falta gcc y python3-dev): {error}") from error
+
+
+def _run(
+    folder: Path, settings: scenarios.Settings, kinds: tuple[type[Peer], ...]
+) -> tuple[Results, dict[str, object]]:
     results = Results()
     started, load_before = time.monotonic(), os.getloadavg()[0]
     backend = Backend(folder, settings.down_bytes)
     try:
-        _rounds(folder, settings, results)
-        for kind in PEERS:
+        _rounds(folder, settings, results, kinds)
+        for kind in kinds:
             _tell(f"memoria: {kind.title}")
             scenarios.memory(kind(folder), settings, results)
-        for kind in PEERS:
+        for kind in kinds:
             _tell(f"a 50 ms: {kind.title}")
             scenarios.far(kind(folder), settings, results, folder)
         _small_packets()
-        for kind in PEERS:
+        for kind in kinds:
             _tell(f"con pérdidas: {kind.title}")
             scenarios.lossy(kind(folder), settings, results)
         subprocess.run(["ip", "link", "set", "lo", "mtu", "65536"], check=True)
@@ -107,8 +127,10 @@ def _run(folder: Path, settings: scenarios.Settings) -> tuple[Results, dict[str,
     return results, about
 
 
-def _rounds(folder: Path, settings: scenarios.Settings, results: Results) -> None:
-    peers: list[Peer] = [kind(folder) for kind in PEERS]
+def _rounds(
+    folder: Path, settings: scenarios.Settings, results: Results, kinds: tuple[type[Peer], ...]
+) -> None:
+    peers: list[Peer] = [kind(folder) for kind in kinds]
     try:
         for peer in peers:
             peer.start()

@@ -24,6 +24,7 @@ __all__ = [
     "Peer",
     "Ssh",
     "Tunnel",
+    "TunnelCompiled",
     "TunnelTcp",
     "TunnelTls",
 ]
@@ -235,13 +236,17 @@ class Tunnel(Peer):
     public_port = 9800
     upstreams: ClassVar[tuple[str, ...]] = (f"http://127.0.0.1:{BACKEND_PORT}",)
 
+    def program(self) -> str:
+        """Return the path of the `tunnel` that is measured.  Raises BenchError."""
+        return _tunnel(Path(sys.executable))
+
     def start(self, link_through: int = 0) -> None:
         """Start both of its sides."""
         self._make_folder()
         self.start_server()
         target = link_through or self.link_port
         upstreams = [f"--upstream={upstream}" for upstream in self.upstreams]
-        client = [tunnel(), "client", *self._client_options(target), *upstreams, "--json"]
+        client = [self.program(), "client", *self._client_options(target), *upstreams, "--json"]
         self.programs["cliente"] = Program(client, self.folder / "client.log")
         self.programs["cliente"].wait_for('"connected"')
 
@@ -252,7 +257,7 @@ class Tunnel(Peer):
         hosts = ["--host=127.0.0.1", "--control-host=127.0.0.1"]
         # All visitors come from one address here, which the limits for one source would hold back.
         limits = ["--limit=max-visitors-per-source=100000", "--limit=handshakes-per-s=100000"]
-        server = [tunnel(), "server", *ports, *hosts, *self._server_options(), *limits, "--json"]
+        server = [self.program(), "server", *ports, *hosts, *self._server_options(), *limits, "--json"]
         self.programs["servidor"] = Program(server, self.folder / "server.log")
         self.programs["servidor"].wait_for('"listening"')
 
@@ -271,9 +276,23 @@ class Tunnel(Peer):
         """The secret of both sides, made when it is first asked for."""
         path = self.folder / "token"
         if not path.exists():
-            command = [tunnel(), "token", "--salida", str(path)]
+            command = [self.program(), "token", "--salida", str(path)]
             subprocess.run(command, check=True, capture_output=True)
         return path
+
+
+class TunnelCompiled(Tunnel):
+    """The same program, its data path compiled; ``python`` is that of an environment where it is so."""
+
+    name = "tunel-comp"
+    title = "este túnel (ws), compilado"
+    link_port = 9951
+    public_port = 9950
+    python: ClassVar[Path]
+
+    def program(self) -> str:
+        """Return the path of the compiled `tunnel`."""
+        return _tunnel(self.python)
 
 
 class TunnelTls(Tunnel):
@@ -317,9 +336,9 @@ class TunnelTcp(Tunnel):
 PEERS: tuple[type[Peer], ...] = (Tunnel, TunnelTls, TunnelTcp, Nginx, Ssh, Direct)
 
 
-def tunnel() -> str:
-    """Return the path of this checkout's `tunnel`.  Raises BenchError."""
-    path = Path(sys.executable).with_name("tunnel")
+def _tunnel(python: Path) -> str:
+    """Return the path of the `tunnel` beside ``python``.  Raises BenchError."""
+    path = python.with_name("tunnel")
     if not path.exists():
         raise BenchError(f"no está {path}: corra ./scripts/bench, que lo prepara.")
     return str(path)

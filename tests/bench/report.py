@@ -73,6 +73,7 @@ def histogram(seconds: Sequence[float]) -> list[str]:
 _WIDTH, _ROW, _LABEL, _BAR = 860, 18, 330, 400
 _COLOURS = {
     "tunel": "#1b6ca8",
+    "tunel-comp": "#0b3c66",
     "tunel-tls": "#5aa9d6",
     "tunel-tcp": "#2c8f7b",
     "nginx": "#8a8a8a",

@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from support.requirements import refuse
+from support.requirements import refuse, require_program
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = [sys.executable, str(ROOT / "scripts" / "bench")]
 
-PEERS = {"tunel", "tunel-tls", "tunel-tcp", "nginx", "ssh", "directo"}
+PEERS = {"tunel", "tunel-comp", "tunel-tls", "tunel-tcp", "nginx", "ssh", "directo"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it measures in namespaces of Linux's")
 
@@ -33,10 +33,14 @@ def namespaces() -> set[str]:
 def test_a_quick_run_measures_every_peer_and_draws_the_plot(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         refuse("el banco de pruebas necesita root: sudo ./scripts/test tests/bench")
+    require_program("gcc", "En Debian: sudo apt install gcc python3-dev")
     before = namespaces()
     values, plot = tmp_path / "valores.json", tmp_path / "medianas.svg"
     done = subprocess.run(
-        [*BENCH, "--rapido", "--json", values, "--svg", plot], capture_output=True, text=True, timeout=600
+        [*BENCH, "--rapido", "--compilado", "--json", values, "--svg", plot],
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
