@@ -8,12 +8,13 @@ import os
 import shlex
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labcheck.catalog import Lab
+from labcheck.checking.diagnosis import CheckResult
 from labcheck.checking.place import Addresses
 from labcheck.modes import Mode
 
@@ -34,7 +35,8 @@ class ProgressError(Exception):
 class Progress:
     """Where a student is with one lab.
 
-    `hints` counts the hints taken, by check and diagnosis (``nonce_arrives/another-app``). Times are seconds
+    `hints` counts the hints taken, by check and diagnosis (``nonce_arrives/another-app``); `seen` are those
+    whose first hint a review has shown before any was taken. Times are seconds
     since 1970. `best` and `points` are of the best review, `reviewed_at` is None before the first one.
     """
 
@@ -43,6 +45,7 @@ class Progress:
     remote_url: str
     started_at: float
     hints: Mapping[str, int] = field(default_factory=dict)
+    seen: Sequence[str] = ()
     used_solution: bool = False
     best: int = 0
     points: int = 0
@@ -66,8 +69,22 @@ class Progress:
         best = max(self.best, review.earned)
         return replace(self, best=best, points=review.points, reviewed_at=time.time())
 
+    def shown(self, review: "Review") -> "Progress":
+        """Return it once a person has read a review, with the first hint of each failure."""
+        keys = {hint_key(result) for result in review.results if result.diagnosis is not None}
+        return replace(self, seen=sorted((keys - self.hints.keys()).union(self.seen)))
+
+    def hints_known(self, key: str) -> int:
+        """Return how many of a diagnosis's hints the student has read."""
+        return self.hints.get(key, 0) + (key in self.seen)
+
     def hinted(self, key: str) -> "Progress":
         return replace(self, hints={**self.hints, key: self.hints.get(key, 0) + 1})
+
+
+def hint_key(result: CheckResult) -> str:
+    """Return by what the hints of a failure are counted, or nothing for what has not failed."""
+    return "" if result.diagnosis is None else f"{result.name}/{result.diagnosis.code}"
 
 
 def state_folder(lab: Lab) -> Path:

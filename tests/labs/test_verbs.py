@@ -133,6 +133,15 @@ def test_pista_goes_from_gentle_to_explicit_and_counts(desk):
     assert kept["hints"] == {"exit_node_answers/proxy": 2}
 
 
+def test_pista_after_a_review_begins_with_the_hint_that_the_review_did_not_show(desk):
+    desk.do(f"'{TUNNEL / 'errores' / 'proxy-inverso.sh'}'")
+    assert "Pista: ¿Quién abre la conexión" in desk.run("lab revisar 03").out
+    first, second = (desk.do("lab pista 03").out for _ in range(2))
+    assert "Pista 2 de 2: Termine ese programa" in first
+    assert "Pistas usadas en este laboratorio: 1." in first
+    assert second == first
+
+
 def test_pista_has_nothing_to_say_of_a_healthy_lab(desk):
     desk.do(f"'{API / 'solucion.sh'}'")
     assert "No hace falta" in desk.do("lab pista 01").out

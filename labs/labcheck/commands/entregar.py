@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         told_before = len(_lines(log))
         began = datetime.now(UTC)
         outcome = show_review(desk, Scene(key.seed(desk.lab.number, salt), recorder))
-        progress = desk.progress.reviewed(outcome)
+        progress = desk.progress.reviewed(outcome).shown(outcome)
         save(desk.lab, progress)
         addresses = desk.addresses
         traces = {trace_of(nonce) for nonce in nonces_in(recorder.taken)}

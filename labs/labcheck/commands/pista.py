@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labcheck.arguments import SpanishParser
 from labcheck.commands.common import DONE, ENVIRONMENT_FAILED, TOLD_ERRORS, add_verb, sit_down
-from labcheck.progress import save
+from labcheck.progress import hint_key, save
 from labcheck.reviewing import ReviewError, review
 from labcheck.terminal import Console
 
@@ -41,10 +41,10 @@ def run(options: argparse.Namespace) -> int:
                 return DONE
             complaints.failed(f"No se pudo comprobar. Vea por qué: lab revisar {desk.lab.number}")
             return ENVIRONMENT_FAILED
-        key = f"{failed.name}/{failed.diagnosis.code}"
-        hints = failed.diagnosis.hints
-        number = min(progress.hints.get(key, 0) + 1, len(hints))
-        if progress.hints.get(key, 0) < len(hints):  # the last one again is not one more
+        key, hints = hint_key(failed), failed.diagnosis.hints
+        known = progress.hints_known(key)
+        number = min(known + 1, len(hints))
+        if known < len(hints):  # the last one again is not one more
             progress = progress.hinted(key)
         save(desk.lab, replace(progress))
     except (*TOLD_ERRORS, ReviewError) as error:

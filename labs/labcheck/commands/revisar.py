@@ -79,7 +79,8 @@ def _review_once(desk: Desk, *, as_json: bool) -> Review:
     console = Console(sys.stdout)
     shown = _JsonLines() if as_json else _Lines(console, desk)
     outcome = review(desk.lab, desk.addresses, on_begin=shown.begin, on_result=shown.result)
-    save(desk.lab, desk.progress.reviewed(outcome))
+    progress = desk.progress.reviewed(outcome)
+    save(desk.lab, progress if as_json else progress.shown(outcome))
     shown.end(outcome)
     return outcome
 
