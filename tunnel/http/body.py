@@ -22,9 +22,9 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*
 _TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 
 
-def encode_chunk(content: bytes) -> bytes:
+def encode_chunk(content: bytes | memoryview) -> bytes:
     """Return ``content``, which is not empty, as one chunk."""
-    return b"%x\r\n%b\r\n" % (len(content), content)
+    return b"".join((b"%x\r\n" % len(content), content, b"\r\n"))
 
 
 class LengthBody:

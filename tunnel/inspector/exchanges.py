@@ -36,7 +36,7 @@ class Content:
         """Whether more passed than was kept."""
         return self.total_bytes > len(self.kept)
 
-    def add(self, data: bytes, limit_bytes: int) -> int:
+    def add(self, data: bytes | memoryview, limit_bytes: int) -> int:
         """Keep what there is room for; return how many bytes that was."""
         kept = 0
         if len(self.kept) == self.total_bytes:  # nothing was left out so far

@@ -17,7 +17,7 @@ from tunnel.inspector.news import News
 from tunnel.inspector.options import InspectorOptions
 from tunnel.inspector.store import Store
 from tunnel.protocol.errors import CloseCode, ResetCode
-from tunnel.protocol.frames import Frame, FrameDecoder, FrameType
+from tunnel.protocol.frames import Frame, FrameDecoder, FrameType, Payload
 from tunnel.protocol.handshake import AgentHandshake
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session, SessionHandler
@@ -99,7 +99,7 @@ class ObservedExchange(AgentExchange):
             self._note_connected(is_reused=False)
         super().connected(connection)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         """Note content of the request."""
         self._note_content(self.seen.request_content, data)
         super().data_received(data)
@@ -169,7 +169,7 @@ class ObservedExchange(AgentExchange):
             self.seen.moments.connected = self.seen.moments.head_sent = self._now()
             self._store.changed(self.seen)
 
-    def _note_content(self, content: Content, data: bytes) -> None:
+    def _note_content(self, content: Content, data: bytes | memoryview) -> None:
         with self._store.news.lock:
             limit = 0 if self.seen.is_forgotten else self._store.options.max_body_bytes
             self._store.changed(self.seen, content.add(data, limit))
@@ -210,7 +210,7 @@ class ObservedSession(Session):
         if kind == FrameType.HEAD or kind == FrameType.END or kind == FrameType.RESET:
             self._note_answer(kind, stream_id, payload)
 
-    def _note_arrival(self, kind: int, stream_id: int, payload: bytes) -> None:
+    def _note_arrival(self, kind: int, stream_id: int, payload: Payload) -> None:
         self.book.frame(False, kind, stream_id, payload, self._stream(stream_id))
         if kind == FrameType.RESET:
             self.book.exchanges.pop(stream_id, None)
@@ -242,16 +242,23 @@ class ObservedSession(Session):
 
 
 class _ObservedDecoder(FrameDecoder):
-    """Shows each frame before it is acted upon."""
+    """Shows each frame before it is acted upon, also of DATA the whole frame and not its pieces."""
 
-    __slots__ = ("_note",)
+    __slots__ = ("_note", "_pieces")
 
-    def __init__(self, note: Callable[[int, int, bytes], None]) -> None:
-        super().__init__()
+    def __init__(self, note: Callable[[int, int, Payload], None]) -> None:
+        super().__init__(shares=False)
         self._note = note
+        self._pieces: list[Payload] = []
 
-    def receive_data(self, data: bytes) -> Iterator[Frame]:
+    def receive_data(self, data: Payload) -> Iterator[Frame]:
         """Yield each frame that ``data`` completes."""
-        for frame in super().receive_data(data):
-            self._note(*frame)
-            yield frame
+        for kind, stream_id, payload in super().receive_data(data):
+            if self._left:
+                self._pieces.append(payload)
+                continue
+            if self._pieces:
+                payload = b"".join([*self._pieces, payload])
+                self._pieces.clear()
+            self._note(kind, stream_id, payload)
+            yield kind, stream_id, payload

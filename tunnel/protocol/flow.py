@@ -15,8 +15,10 @@ can make one session hold is therefore
 
     MAX_STREAMS x INITIAL_WINDOW_BYTES + MAX_GROWTH_BYTES = 1024 x 64 KiB + 64 MiB = 128 MiB
 
-and a stream that stalls with a grown window takes nobody's initial window away.  A process may set a budget
-for all of its sessions beside it (:mod:`tunnel.protocol.memory`).
+of content, and a stream that stalls with a grown window takes nobody's initial window away.  Where content is
+passed on without a copy, a piece that waits may hold what it came with, some times its size (see
+:class:`tunnel.protocol.frames.FrameDecoder`).  A process may set a budget for all of its sessions beside it
+(:mod:`tunnel.protocol.memory`), and then nothing is held that is not counted.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ message.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from enum import IntEnum
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 from tunnel.protocol.errors import ProtocolViolation
 
@@ -40,6 +41,7 @@ __all__ = [
     "RESET",
     "FrameDecoder",
     "FrameType",
+    "Payload",
     "encode_frame",
 ]
 
@@ -92,8 +94,16 @@ _LIMITS: dict[int, int] = dict.fromkeys(FrameType, MAX_CONTROL_PAYLOAD_BYTES)
 _LIMITS[OPEN] = _LIMITS[HEAD] = MAX_HEAD_PAYLOAD_BYTES
 _LIMITS[DATA] = MAX_DATA_PAYLOAD_BYTES
 
-Frame = tuple[int, int, bytes]
-"""(type, stream id, payload).  A tuple and not an object: one is made for every frame received."""
+_SHARED_BYTES = 16 * 1024
+_SHARED_PART = 4
+"""A piece of DATA is a view of the bytes that it came in from this size on, if it is a fourth of them; else a
+copy of its own, for it would keep all of them in memory while it waits."""
+
+Payload = bytes | memoryview
+
+Frame = tuple[int, int, Any]
+"""(type, stream id, payload).  A tuple and not an object: one is made for every frame received.  The payload
+is bytes, and only of DATA it may be a view: which no type can say here."""
 
 
 def encode_frame(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
@@ -107,22 +117,30 @@ def encode_frame(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
 class FrameDecoder:
     """Turns bytes, in chunks of any size, into frames.
 
-    At most one incomplete frame is kept between calls, so that the memory held is bounded by the
-    largest limit plus the header.
+    A DATA frame comes out piece by piece, as its bytes come in, for its boundaries mean nothing: to put it
+    together again would copy every byte of a bulk transfer once more.  Of any other at most one incomplete
+    frame is kept between calls, so that the memory held is bounded by the largest limit plus the header.
+
+    Args:
+        shares: large pieces of DATA may be views of what arrived, which is not copied then, but held whole
+            for as long as one of them is.
     """
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_least_view", "_left", "_rest", "_stream_id")
 
-    def __init__(self) -> None:
+    def __init__(self, *, shares: bool = True) -> None:
+        self._least_view = _SHARED_BYTES if shares else sys.maxsize
         self._rest = b""
+        self._left = 0  # bytes still to come of the DATA frame under way
+        self._stream_id = 0  # its stream
 
     @property
     def buffered_bytes(self) -> int:
         """How many bytes of an incomplete frame are waiting for the rest of it."""
         return len(self._rest)
 
-    def receive_data(self, data: bytes) -> Iterator[Frame]:
-        """Yield each frame that ``data`` completes.
+    def receive_data(self, data: Payload) -> Iterator[Frame]:
+        """Yield each frame that ``data`` completes, and each piece of a DATA frame in it.
 
         Bytes past the last complete frame are kept for the next call.  The iterator must be run to its
         end before the next call.
@@ -133,8 +151,18 @@ class FrameDecoder:
         """
         if self._rest:
             data = self._rest + data
-        position = 0
+            self._rest = b""
         end = len(data)
+        least = self._least_view
+        if end >= least:
+            data = memoryview(data)
+            least = max(least, end // _SHARED_PART)
+        position = 0
+        if self._left:
+            position = min(self._left, end)
+            self._left -= position
+            if position:
+                yield DATA, self._stream_id, _owned(data[:position], least)
         unpack = HEADER.unpack_from
         limits = _LIMITS
         while end - position >= HEADER_BYTES:
@@ -150,7 +178,22 @@ class FrameDecoder:
                 raise ProtocolViolation(f"{FrameType(kind).name} on stream {stream_id}")
             start = position + HEADER_BYTES
             if end - start < length:
-                break
+                if kind != DATA:
+                    break
+                self._left = length - (end - start)
+                self._stream_id = stream_id
+                if start < end:
+                    yield kind, stream_id, _owned(data[start:], least)
+                return
             position = start + length
-            yield kind, stream_id, data[start:position]
-        self._rest = data[position:] if position else data
+            payload = data[start:position]
+            if type(payload) is memoryview and (kind != DATA or length < least):
+                payload = bytes(payload)
+            yield kind, stream_id, payload
+        if position < end:
+            self._rest = bytes(data[position:])
+
+
+def _owned(piece: Payload, least: int) -> Payload:
+    """Return ``piece``, or a copy where it is too small to keep all that it came with."""
+    return piece if len(piece) >= least else bytes(piece)

@@ -31,6 +31,7 @@ from tunnel.protocol.frames import (
     RESET,
     FrameDecoder,
     FrameType,
+    Payload,
 )
 from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake, FalseExitNode, Outgoing
 from tunnel.protocol.memory import MemoryBudget
@@ -160,7 +161,7 @@ class Session:
         self._handshake = handshake
         self._handler = handler
         self._on_output = on_output
-        self._decoder = FrameDecoder()
+        self._decoder = FrameDecoder(shares=memory is None)  # or it holds more than it counts
         self._streams: dict[int, Stream] = {}
         self._newest_id = 0
         self._ids_came_round = False  # or nearly: no id is surely one that was never used
@@ -177,7 +178,7 @@ class Session:
 
     # ── the link's side ──────────────────────────────────────────────────────────────────────────
 
-    def receive_data(self, data: bytes, now: float) -> None:
+    def receive_data(self, data: Payload, now: float) -> None:
         """Take bytes of the link, in chunks of any size."""
         if self.is_closed:
             return
@@ -217,6 +218,11 @@ class Session:
     def is_drained(self) -> bool:
         """Whether little waits to be fetched, so that a stream need not wait for its turn."""
         return self._out_bytes < _DIRECT_SEND_BYTES
+
+    @property
+    def is_line_empty(self) -> bool:
+        """Whether no stream has frames that wait for its turn."""
+        return not self._turns
 
     def data_to_send(self, max_bytes: int) -> list[bytes | memoryview]:
         """Return the next pieces to send, in order; about ``max_bytes``, a frame more at the most.
@@ -438,7 +444,7 @@ class Session:
             if stream.state is not CLOSED:
                 stream.attach(sink)
 
-    def _receive_data(self, stream: Stream, payload: bytes) -> None:
+    def _receive_data(self, stream: Stream, payload: Payload) -> None:
         if not stream.state.may_receive:
             raise ProtocolViolation(f"DATA after END on stream {stream.id}")
         if not payload:

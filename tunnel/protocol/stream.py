@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from tunnel.protocol.errors import LocalMisuse, ResetCode
 from tunnel.protocol.flow import ReceiveWindow
-from tunnel.protocol.frames import DATA, END, HEAD, MAX_DATA_PAYLOAD_BYTES, MAX_HEAD_PAYLOAD_BYTES
+from tunnel.protocol.frames import DATA, END, HEAD, MAX_DATA_PAYLOAD_BYTES, MAX_HEAD_PAYLOAD_BYTES, Payload
 from tunnel.protocol.states import CLOSED, OPEN, SEND_END, SEND_RESET, StreamEvent, next_state
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class StreamSink(Protocol):
     def head_received(self, payload: bytes) -> None:
         """A HEAD frame arrived."""
 
-    def data_received(self, data: bytes) -> None:
-        """A DATA frame arrived; ``data`` is never empty."""
+    def data_received(self, data: Payload) -> None:
+        """A piece of DATA arrived, never empty; a large one may be a view of more that did."""
 
     def end_received(self) -> None:
         """The peer ended its direction; ours goes on."""
@@ -108,10 +108,13 @@ class Stream:
             return True
         if self._queue and len(self._queue[-1]) + size <= _MERGED_BYTES:
             data = b"".join((self._queue.pop(), data))
+        # Sockets are read in larger pieces than the queue's limit.  To pause a socket and read on in the same
+        # turn of the event loop, again and again, costs more than to wait and see whether all of it leaves.
+        leaves_soon = size <= self.credit and self._session.is_line_empty
         self._queue.append(memoryview(data))
         self._queued_bytes += size
         self._stand_in_line()
-        if self._queued_bytes > QUEUE_HIGH_BYTES:
+        if self._queued_bytes > QUEUE_HIGH_BYTES and not leaves_soon:
             self._blocked = True
         return not self._blocked
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tunnel.protocol.errors import ResetCode
 from tunnel.protocol.flow import ReceiveWindow
-from tunnel.protocol.frames import MAX_DATA_PAYLOAD_BYTES
+from tunnel.protocol.frames import MAX_DATA_PAYLOAD_BYTES, Payload
 from tunnel.protocol.session import Session
 from tunnel.protocol.stream import Stream, StreamSink
 from tunnel.quotas.bucket import Flow, TokenBucket
@@ -107,9 +107,9 @@ class _PacedSink:
         """A head, which does not count."""
         self._sink.head_received(payload)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes, to be passed on in their turn."""
-        self._flow.push(data)
+    def data_received(self, data: Payload) -> None:
+        """Bytes, to be passed on in their turn: a copy, for a view would hold more than itself meanwhile."""
+        self._flow.push(bytes(data))
 
     def end_received(self) -> None:
         """The end, which comes after them."""

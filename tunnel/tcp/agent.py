@@ -7,6 +7,7 @@ import logging
 
 from tunnel.config import ProxyProtocol, TcpUpstream, TlsUpstream
 from tunnel.protocol.errors import ResetCode
+from tunnel.protocol.frames import Payload
 from tunnel.protocol.stream import Stream
 from tunnel.tcp.pipe import Pipe, PipeSink
 from tunnel.tcp.proxy_protocol import proxy_header
@@ -85,7 +86,7 @@ class _ServicePipe(Pipe):
 
     def __init__(self) -> None:
         super().__init__()
-        self._early: list[bytes] = []
+        self._early: list[Payload] = []
 
     def write_early(self, data: bytes) -> None:
         """Say this to the service before all else."""
@@ -106,7 +107,7 @@ class _ServicePipe(Pipe):
         if self._has_written_end:
             self.write_end()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Payload) -> None:
         """Write to the service, or keep it until there is one."""
         if self._transport is None and self.stream is not None:
             self._early.append(data)

@@ -11,6 +11,7 @@ import socket
 from typing import cast
 
 from tunnel.protocol.errors import ResetCode
+from tunnel.protocol.frames import Payload
 from tunnel.protocol.stream import Stream
 from tunnel.transport.sockets import reset
 
@@ -76,7 +77,7 @@ class Pipe(asyncio.Protocol):
 
     # ── what the sink passes on ──────────────────────────────────────────────────────────────────
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Payload) -> None:
         """Write bytes of the stream's to the socket."""
         if self._transport is not None:
             self._transport.write(data)
@@ -127,7 +128,7 @@ class PipeSink:
             self._pipe.stream.reset(ResetCode.INTERNAL, "a HEAD on a TCP stream")
         self._pipe.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: Payload) -> None:
         """Bytes for the socket."""
         self._pipe.write(data)
 

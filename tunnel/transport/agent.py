@@ -14,6 +14,7 @@ from tunnel.http.head import NO_CONTENT, UNKNOWN_LENGTH, ResponseHead
 from tunnel.http.rules import ServiceRules
 from tunnel.http.wire import OpenHead, decode_open, encode_head
 from tunnel.protocol.errors import ResetCode
+from tunnel.protocol.frames import Payload
 from tunnel.transport.upstream import UpstreamConnection, UpstreamPool
 
 __all__ = ["AgentExchange", "AgentExchanges", "Answering"]
@@ -138,7 +139,7 @@ class AgentExchange:
         self._owner = owner
         self._stream = stream
         self._connection: UpstreamConnection | None = None
-        self._early: list[bytes] = []  # the request's bytes while the connection is being made
+        self._early: list[Payload] = []  # the request's bytes while the connection is being made
         self._method = b""
         self._rules: ServiceRules | None = None
         self._left = 0  # content bytes still to come, UNKNOWN_LENGTH or NO_CONTENT
@@ -198,7 +199,7 @@ class AgentExchange:
     def head_received(self, payload: bytes) -> None:
         """Never called: the session refuses HEAD frames from an exit node."""
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: Payload) -> None:
         """Content of the request, or raw bytes after a 101."""
         size = len(data)
         if self._is_over:  # the answer is complete already: nobody wants this

@@ -11,6 +11,7 @@ from tunnel.http.errors import BadMessage
 from tunnel.http.head import UNKNOWN_LENGTH, RequestHead
 from tunnel.http.wire import WireResponse, decode_head
 from tunnel.protocol.errors import ResetCode
+from tunnel.protocol.frames import Payload
 from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.session import Session
 from tunnel.protocol.stream import Stream
@@ -117,7 +118,7 @@ class VisitorExchange:
         else:
             self._begin_content(response)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: Payload) -> None:
         """Content of the answer, or raw bytes."""
         size = len(data)
         if self._left == UNKNOWN_LENGTH:

@@ -114,7 +114,7 @@ class Link(asyncio.Protocol):
                 if is_ours:
                     session.receive_data(piece, now)
                 else:
-                    ws.receive_data(piece)
+                    ws.receive_data(cast(bytes, piece))  # what is for the library is never a view
                     self._receive_events(now)
                     if ws.state is not _WS_OPEN or transport.is_closing():
                         break

@@ -84,7 +84,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head = self._body = None
         self._interim_count = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send bytes of the request."""
         if self._transport is not None:
             self._transport.write(data)

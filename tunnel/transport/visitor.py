@@ -133,7 +133,7 @@ class VisitorConnection(asyncio.Protocol):
         self._is_advancing = False
         self._is_read_paused = False
         self._is_write_paused = False
-        self._out: list[bytes] = []  # written in this turn of the event loop
+        self._out: list[bytes | memoryview] = []  # written in this turn of the event loop
         self._unwritten: list[tuple[MemoryBudget, int]] = []  # of answers that are complete
         self.name = "?"
         self.deadline = float("inf")
@@ -210,7 +210,7 @@ class VisitorConnection(asyncio.Protocol):
         """Whether another request may follow on this connection."""
         return not self._edge.is_draining
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send bytes to the visitor, with all else that is written in this turn of the event loop.
 
         A head, its content and the last chunk then cost one system call and not three.

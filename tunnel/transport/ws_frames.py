@@ -28,6 +28,11 @@ _MASK = 0x80
 
 _SHORT, _MEDIUM, _LONG = Struct("!BB"), Struct("!BBH"), Struct("!BBQ")
 
+_VIEWED_BYTES = 16 * 1024
+_VIEWED_PART = 4
+"""A piece of this size, and a fourth of what arrived, is a view of it and no copy.  A smaller one would hold
+too much more than itself in memory."""
+
 _JOINED_BYTES = 32 * 1024
 """Up to this copying a message's pieces into one costs less than handing them to the kernel one by one."""
 
@@ -51,11 +56,11 @@ class FrameCutter:
         self._key = b""  # its mask, from the next byte on
         self._is_fragmented = False  # a message of several frames is under way
 
-    def cut(self, data: bytes) -> Iterator[tuple[bool, bytes]]:
-        """Yield what arrived, in order, as ``(is_ours, bytes)``.
+    def cut(self, data: bytes) -> Iterator[tuple[bool, Piece]]:
+        """Yield what arrived, in order, as ``(is_ours, piece)``.
 
-        Ours is the unmasked content of binary messages, as it comes: a large one in several pieces.  The
-        rest is frames as they are, for the library.
+        Ours is the unmasked content of binary messages, as it comes: a large one in several pieces, which
+        may be views of ``data``.  The rest is frames as they are, for the library.
         """
         if self._head:
             data, self._head = self._head + data, b""
@@ -67,6 +72,8 @@ class FrameCutter:
                 self._left -= position - start
                 if self._is_ours and self._is_masked:
                     yield True, self._unmask(memoryview(data)[start:position])
+                elif self._is_ours and position - start >= max(_VIEWED_BYTES, end // _VIEWED_PART):
+                    yield True, memoryview(data)[start:position]
                 else:
                     yield self._is_ours, data[start:position]  # bytes are not copied where this is all
                 continue

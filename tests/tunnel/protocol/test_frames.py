@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -54,6 +54,9 @@ NUMBERS = {
 LARGEST_INCOMPLETE_FRAME = HEADER_BYTES + 128 * KIB - 1
 
 every_type = pytest.mark.parametrize("kind", FrameType, ids=lambda kind: kind.name)
+every_whole_type = pytest.mark.parametrize(
+    "kind", [kind for kind in FrameType if kind != FrameType.DATA], ids=lambda kind: kind.name
+)
 
 
 def stream_of(kind: FrameType) -> int:
@@ -62,8 +65,18 @@ def stream_of(kind: FrameType) -> int:
 
 
 def decode(decoder: FrameDecoder, *chunks: bytes) -> list[tuple[int, int, bytes]]:
-    """Feed ``chunks`` one after the other; return all the frames."""
-    return [one for chunk in chunks for one in decoder.receive_data(chunk)]
+    """Feed ``chunks`` one after the other; return all the frames, see ``joined``."""
+    return joined([one for chunk in chunks for one in decoder.receive_data(chunk)])
+
+
+def joined(frames: Sequence[tuple[int, int, bytes | memoryview]]) -> list[tuple[int, int, bytes]]:
+    """Return ``frames`` with DATA of one stream that comes in a row put together: its boundaries are lost."""
+    out: list[tuple[int, int, bytes]] = []
+    for kind, stream_id, payload in frames:
+        if kind == FrameType.DATA and out and out[-1][:2] == (kind, stream_id):
+            payload = out.pop()[2] + payload
+        out.append((kind, stream_id, bytes(payload)))
+    return out
 
 
 def whole(data: bytes) -> list[bytes]:
@@ -126,7 +139,53 @@ def test_a_frame_comes_out_as_it_went_in(
     assert decoder.buffered_bytes == 0
 
 
-@every_type
+def test_data_comes_out_as_it_comes_in() -> None:
+    data = encode_frame(FrameType.DATA, 7, b"payload") + encode_frame(FrameType.END, 7)
+    decoder = FrameDecoder()
+    assert list(decoder.receive_data(data[: HEADER_BYTES - 1])) == []
+    assert decoder.buffered_bytes == HEADER_BYTES - 1
+    assert list(decoder.receive_data(data[HEADER_BYTES - 1 : HEADER_BYTES])) == []
+    assert list(decoder.receive_data(data[HEADER_BYTES : HEADER_BYTES + 3])) == [(FrameType.DATA, 7, b"pay")]
+    assert decoder.buffered_bytes == 0
+    assert list(decoder.receive_data(b"")) == []
+    assert list(decoder.receive_data(data[HEADER_BYTES + 3 :])) == [
+        (FrameType.DATA, 7, b"load"),
+        (FrameType.END, 7, b""),
+    ]
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_data_that_is_large_is_a_view_and_what_is_small_is_never_one(shares: bool) -> None:
+    large = b"l" * 16 * KIB
+    frames = [(FrameType.DATA, 1, large), (FrameType.DATA, 2, b"small"), (FrameType.HEAD, 3, large)]
+    arrived = b"".join(encode_frame(*one) for one in frames)
+    came = list(FrameDecoder(shares=shares).receive_data(arrived))
+    assert came == frames
+    assert [type(payload) for _, _, payload in came] == [memoryview if shares else bytes, bytes, bytes]
+
+
+def test_data_that_is_a_small_part_of_what_arrived_is_no_view() -> None:
+    frames = [(FrameType.DATA, stream_id, b"l" * 20 * KIB) for stream_id in range(1, 6)]
+    arrived = b"".join(encode_frame(*one) for one in frames)
+    came = list(FrameDecoder().receive_data(arrived))
+    assert came == frames
+    assert {type(payload) for _, _, payload in came} == {bytes}
+
+
+def test_data_in_small_pieces_of_a_large_read_is_no_view() -> None:
+    filler = encode_frame(FrameType.PING, 0, b"f" * 16 * KIB)
+    large = encode_frame(FrameType.DATA, 1, b"l" * 20 * KIB)
+    decoder = FrameDecoder()
+    first = list(decoder.receive_data(filler + large[: HEADER_BYTES + 100]))
+    second = list(decoder.receive_data(large[HEADER_BYTES + 100 :]))
+    third = list(decoder.receive_data(large[:-100]))
+    fourth = list(decoder.receive_data(large[-100:] + filler))
+    assert [type(payload) for _, _, payload in first] == [bytes, bytes]
+    assert [type(payload) for _, _, payload in second + third] == [memoryview, memoryview]
+    assert [type(payload) for _, _, payload in fourth] == [bytes, bytes]
+
+
+@every_whole_type
 def test_a_frame_comes_out_with_its_last_byte_and_not_before(kind: FrameType) -> None:
     data = encode_frame(kind, stream_of(kind), b"payload")
     decoder = FrameDecoder()
@@ -142,9 +201,11 @@ def test_bytes_past_a_frame_wait_for_the_rest_of_theirs(kind: FrameType, trailin
     first = encode_frame(kind, stream_of(kind), b"first")
     second = encode_frame(FrameType.DATA, 9, b"second")
     decoder = FrameDecoder()
-    assert decode(decoder, first + second[:trailing]) == [(kind, stream_of(kind), b"first")]
-    assert decoder.buffered_bytes == trailing
-    assert decode(decoder, second[trailing:]) == [(FrameType.DATA, 9, b"second")]
+    came = list(decoder.receive_data(first + second[:trailing]))
+    assert came[0] == (kind, stream_of(kind), b"first")
+    assert decoder.buffered_bytes == (trailing if trailing < HEADER_BYTES else 0)
+    came += decoder.receive_data(second[trailing:])
+    assert joined(came[1:]) == [(FrameType.DATA, 9, b"second")]
     assert decoder.buffered_bytes == 0
 
 
@@ -211,7 +272,7 @@ def test_frames_survive_any_chunking(frames: list[tuple[FrameType, int, bytes]],
     data = b"".join(encode_frame(*one) for one in frames)
     assert data == b"".join(frame(*one) for one in frames)
     decoder = FrameDecoder()
-    assert decode(decoder, *cut(data, cuts)) == frames
+    assert decode(decoder, *cut(data, cuts)) == joined(frames)
     assert decoder.buffered_bytes == 0
 
 
@@ -241,14 +302,14 @@ def test_the_chunking_does_not_change_what_is_refused(
 
     def outcome(chunks: list[bytes]) -> tuple[list[tuple[int, int, bytes]], str]:
         decoder = FrameDecoder()
-        seen: list[tuple[int, int, bytes]] = []
+        seen: list[tuple[int, int, bytes | memoryview]] = []
         try:
             for chunk in chunks:
                 seen.extend(decoder.receive_data(chunk))
                 assert decoder.buffered_bytes <= LARGEST_INCOMPLETE_FRAME
         except ProtocolViolation as violation:
-            return seen, str(violation)
-        return seen, f"{decoder.buffered_bytes} bytes wait"
+            return joined(seen), str(violation)
+        return joined(seen), f"{decoder.buffered_bytes} bytes wait"
 
     assert outcome(cut(data, cuts)) == outcome([data])
 
