@@ -3,7 +3,7 @@
 The map of this folder: `demo`, `test` and `check` are the commands; each refuses an old Python
 (`_version_gate`) and calls its module of the same name (`_demo`, `_test`, `_check`). Those call `prepare`
 here, which installs what a lock file pins (`_pip`, `_process`), alone (`_lockfile`), telling the person how
-it goes (`_terminal`), and then start their program with `become` or `run_and_wait`.
+it goes (`_terminal`), and then start their program with `become`, `run_and_wait` or `run_both`.
 
 Only the standard library is used: this runs before anything is installed.
 """
@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 import _lockfile
 import _pip
@@ -149,22 +150,42 @@ def become(python: Path, arguments: list[str], *, takes_signals: bool = False) -
 
 def run_and_wait(command: list[str], extra_environment: dict[str, str] | None = None) -> int:
     """Run a program with the environment of `.venv` and return its exit code: 130 when it was interrupted."""
-    return _wait_through_interrupts(
-        subprocess.Popen(command, env=venv_environment() | (extra_environment or {}), cwd=ROOT)
-    )
+    return _wait_through_interrupts(_start(command, extra_environment))
 
 
-def _wait_through_interrupts(child: subprocess.Popen[bytes]) -> int:
+def run_both(
+    command: list[str], hidden: list[str], log: Path, extra_environment: dict[str, str] | None = None
+) -> int:
+    """Run two programs at once, as `run_and_wait` does one; what `hidden` writes goes to `log`.
+
+    Returns: the first exit code, of the two, that is not 0.
+    """
+    with log.open("wb") as out:
+        return _wait_through_interrupts(
+            _start(command, extra_environment), _start(hidden, extra_environment, out)
+        )
+
+
+def _start(
+    command: list[str], extra_environment: dict[str, str] | None, out: BinaryIO | None = None
+) -> subprocess.Popen[bytes]:
+    environment = venv_environment() | (extra_environment or {})
+    streams = {} if out is None else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
+    return subprocess.Popen(command, env=environment, cwd=ROOT, **streams)
+
+
+def _wait_through_interrupts(*children: subprocess.Popen[bytes]) -> int:
     interrupted = False
     while True:
         try:
-            status = child.wait()
-            return EXIT_INTERRUPTED if interrupted else status
+            statuses = [child.wait() for child in children]
+            return EXIT_INTERRUPTED if interrupted else next(filter(None, statuses), 0)
         except Terminated:
             interrupted = True
-            child.terminate()
+            for child in children:
+                child.terminate()
         except KeyboardInterrupt:
-            interrupted = True  # the terminal has told the child too, and it ends in its own way
+            interrupted = True  # the terminal has told the children too, and they end in their own way
 
 
 def _is_ready(level: Level) -> bool:

@@ -63,7 +63,7 @@ def main():
     print("[" + " ".join([name, *sys.argv[1:]]) + "]", flush=True)
     if os.environ.get("ESPERAR"):
         time.sleep(50)
-    for word, code in (pair.split("=") for pair in said.split()):
+    for word, _, code in (pair.rpartition("=") for pair in said.split()):
         if word in sys.argv:
             sys.exit(int(code))
 if __name__ == "__main__":

@@ -123,6 +123,49 @@ def test_an_interrupted_run_of_the_tests_says_so_with_its_exit_code(prepared):
     assert process.returncode == 130
 
 
+needs_groups = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="hacen falta Linux y root / a network of its own takes Linux and root",
+)
+
+
+@needs_groups
+def test_two_groups_are_the_whole_suite_and_the_second_is_shown_last(prepared):
+    done = prepared.run("test", "--dos-grupos")
+    assert calls(done.out) == [
+        "pytest --ignore=tests/gtd_app --ignore=tests/tunnel",
+        "pytest tests/gtd_app tests/tunnel",
+    ]
+    assert (done.code, "El segundo grupo" in done.err) == (0, True)
+
+
+@needs_groups
+@pytest.mark.parametrize(("which", "code"), [("--ignore=tests/tunnel", 4), ("tests/gtd_app", 5)])
+def test_a_failure_of_either_group_is_one(prepared, which, code):
+    done = prepared.run("test", "--dos-grupos", PEDIR_PYTEST=f"{which}={code}")
+    assert done.code == code
+    assert len(calls(done.out)) == 2
+
+
+@needs_groups
+def test_two_groups_share_one_coverage_which_is_judged(prepared):
+    done = prepared.run("test", "--dos-grupos", "--cobertura")
+    assert calls(done.out) == [
+        "coverage run -m pytest --ignore=tests/gtd_app --ignore=tests/tunnel",
+        "coverage run -m pytest tests/gtd_app tests/tunnel",
+        "coverage combine --quiet",
+        "coverage report --include=tunnel/protocol/* --fail-under=95",
+        "coverage report --include=gtd_app/* --fail-under=95",
+    ]
+
+
+@needs_groups
+def test_two_groups_take_no_arguments(prepared):
+    done = prepared.run("test", "--dos-grupos", "tests/gtd_app")
+    assert (done.code, done.out) == (2, "")
+    assert "no lleva argumentos" in done.err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal is had there in another way")
 def test_on_a_terminal_there_is_a_bar_and_elsewhere_lines(checkout, scripts, tmp_path):
     terminal = scripts("_terminal")
