@@ -186,7 +186,12 @@ def test_a_flood_of_connections_is_cut_without_a_word_and_the_others_are_served(
     start.connected_client(server, backend)
     outcomes = {"held": 0, "told": 0, "cut": 0}
     with ExitStack() as stack:
-        flood = [stack.enter_context(server.visit()) for _ in range(200)]
+        flood = []
+        for _ in range(200):
+            try:
+                flood.append(stack.enter_context(server.visit()))
+            except ConnectionResetError:  # the cut came before connect(2) had looked
+                outcomes["cut"] += 1
         with server.visit(source="127.0.0.2") as other:
             assert other.ask().content == b"hola"
         for wire in flood:
