@@ -7,19 +7,20 @@ for whatever message follows.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from tunnel.http.errors import BadMessage
 
 __all__ = ["LAST_CHUNK", "BodyReader", "ChunkedBody", "LengthBody", "UntilCloseBody", "encode_chunk"]
 
-LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
-_MAX_CHUNK_LINE_BYTES = 1024
-_MAX_TRAILER_BYTES = 16 * 1024
+_MAX_CHUNK_LINE_BYTES: Final = 1024
+_MAX_TRAILER_BYTES: Final = 16 * 1024
 
 # A size of at most 15 digits stays below 2^60; extensions are read and ignored (RFC 9112, section 7.1.1).
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
-_TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 
 
 def encode_chunk(content: bytes | memoryview) -> bytes:

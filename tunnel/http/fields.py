@@ -8,7 +8,7 @@ name with underscores: to an application behind CGI or WSGI ``X_Real_IP`` and ``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tunnel.http.lines import Cutter, find_field, find_fields
 
@@ -26,11 +26,11 @@ __all__ = [
     "response_fields",
 ]
 
-INTERNAL_PREFIX = b"tunelab-"
+INTERNAL_PREFIX: Final = b"tunelab-"
 
-_COLON = ord(":")
+_COLON: Final = ord(":")
 
-CONNECTION_FIELDS = frozenset(
+CONNECTION_FIELDS: Final = frozenset(
     (
         b"connection",
         b"content-length",
@@ -46,10 +46,10 @@ CONNECTION_FIELDS = frozenset(
     )
 )
 
-_SET_BY_THE_EDGE = (b"forwarded", b"host", b"x-forwarded-*", b"x-real-ip")
+_SET_BY_THE_EDGE: Final = (b"forwarded", b"host", b"x-forwarded-*", b"x-real-ip")
 
-RESPONSE_CUTTER = Cutter((*CONNECTION_FIELDS, INTERNAL_PREFIX + b"*"))
-REQUEST_CUTTER = Cutter(
+RESPONSE_CUTTER: Final = Cutter((*CONNECTION_FIELDS, INTERNAL_PREFIX + b"*"))
+REQUEST_CUTTER: Final = Cutter(
     (*CONNECTION_FIELDS, *_SET_BY_THE_EDGE, INTERNAL_PREFIX + b"*", b"expect"), is_cgi=True
 )
 """What these cut out crosses in another form, or not at all."""

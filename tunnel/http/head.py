@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
+from typing import Final
 
 from tunnel.http.errors import BadMessage
 from tunnel.http.fields import REQUEST_CUTTER, RESPONSE_CUTTER
@@ -28,42 +29,42 @@ __all__ = [
     "parse_response_head",
 ]
 
-HEAD_END = b"\r\n\r\n"
+HEAD_END: Final = b"\r\n\r\n"
 
-NO_CONTENT = -1
+NO_CONTENT: Final = -1
 """A length: the message has no content and says nothing of its length."""
 
-UNKNOWN_LENGTH = -2
+UNKNOWN_LENGTH: Final = -2
 """A length: there may be content, and only its end tells how much."""
 
-MAX_HOST_BYTES = 261
+MAX_HOST_BYTES: Final = 261
 """A domain name has at most 255 bytes (RFC 1035, section 2.3.4); a colon and a port follow."""
 
 # Bytes are asked for one number and not for other bytes: for those they first make an exception and drop it.
 _COMMA, _HASH = b",#"
 
-_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]+) HTTP/(\d)\.(\d)(?=\r\n)")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?(?=\r\n)")
-_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
+_REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]+) HTTP/(\d)\.(\d)(?=\r\n)")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?(?=\r\n)")
+_ABSOLUTE_FORM: Final = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
 
 # RFC 3986, section 3.2.2, without userinfo (RFC 9110, section 4.2.4: treat it as an error) and, on purpose,
 # without what a registered name may hold there and no name in DNS does: a comma would make two hosts of one
 # in X-Forwarded-Host, and what "%" stands for is read differently by each who reads it.
-_HOST = re.compile(rb"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9\-._~]+)(?::\d{0,5})?")
+_HOST: Final = re.compile(rb"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9\-._~]+)(?::\d{0,5})?")
 
 # IANA's registry, and six more that are in use (UPnP's, caches' PURGE, Icecast's SOURCE).  CONNECT is for
 # forward proxies, PRI for HTTP/2.
-_METHODS = frozenset(
+_METHODS: Final = frozenset(
     b"ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE OPTIONS PATCH "
     b"POST PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH TRACE UNBIND UNLINK UNLOCK "
     b"M-SEARCH NOTIFY PURGE SOURCE SUBSCRIBE UNSUBSCRIBE".split()
 )
 
-_PROTOCOL = re.compile(rb"([!#$%&'*+\-.^_`|~0-9a-z]+)(?:/[!#$%&'*+\-.^_`|~0-9a-z]+)?")
+_PROTOCOL: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9a-z]+)(?:/[!#$%&'*+\-.^_`|~0-9a-z]+)?")
 
 # Upgrades that would change how the rest of the connection is framed as HTTP: never taken (RFC 9113,
 # section 3.1 withdraws h2c), and used to smuggle requests past proxies that pass them on.
-_REFUSED_UPGRADES = (b"h2c", b"h2", b"h3", b"http", b"tls")
+_REFUSED_UPGRADES: Final = (b"h2c", b"h2", b"h3", b"http", b"tls")
 
 
 @dataclass(slots=True)
@@ -241,7 +242,7 @@ def _less_nominated(fields: Fields, options: tuple[bytes, ...]) -> Fields:
     return fields if _NO_FIELDS.issuperset(options) else without(fields, options)
 
 
-_NO_FIELDS = frozenset((b"close", b"keep-alive", b"upgrade"))
+_NO_FIELDS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
 """What Connection says nearly always; fields of these names are cut anyway, or are none."""
 
 

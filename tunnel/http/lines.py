@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 __all__ = ["TEXT", "TOKEN", "Cutter", "Fields", "are_field_lines", "find_field", "find_fields", "without"]
 
 Fields = bytes
 """Field lines, each with a CRLF before it."""
 
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110, section 5.6.2
-TEXT = rb"[\t\x20-\x7e\x80-\xff]*"  # RFC 9110, section 5.5, with the white space around it
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110, section 5.6.2
+TEXT: Final = rb"[\t\x20-\x7e\x80-\xff]*"  # RFC 9110, section 5.5, with the white space around it
 
-_FIELD_LINES = re.compile(rb"(?:\r\n" + TOKEN + rb":" + TEXT + rb")*+")
-_WHITE = b" \t"
+_FIELD_LINES: Final = re.compile(rb"(?:\r\n" + TOKEN + rb":" + TEXT + rb")*+")
+_WHITE: Final = b" \t"
 
 
 def are_field_lines(fields: Fields) -> bool:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
 from tunnel.http.errors import BadMessage
 from tunnel.http.head import NO_CONTENT, UNKNOWN_LENGTH, RequestHead, ResponseHead
@@ -36,12 +37,14 @@ __all__ = [
     "encode_open",
 ]
 
-KIND_HTTP = 1
+KIND_HTTP: Final = 1
 
-_OPEN = Struct("!BxHq")
-_HEAD = Struct("!Hq")
+_OPEN: Final = Struct("!BxHq")
+_HEAD: Final = Struct("!Hq")
 
-_FRAMING = rb"(?:content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|tunelab-[^:\r\n]*):"
+_FRAMING: Final = (
+    rb"(?:content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|tunelab-[^:\r\n]*):"
+)
 
 
 def _lines(refused: bytes) -> bytes:
@@ -52,12 +55,12 @@ def _lines(refused: bytes) -> bytes:
     return rb"(?:(?!(?=[ckptuCKPTU])(?i:" + refused + rb"))" + TOKEN + rb":" + TEXT + rb"\r\n)*+"
 
 
-_REQUEST = re.compile(
+_REQUEST: Final = re.compile(
     rb"(" + TOKEN + rb") [\x21-\x7e]+\r\n"
     + _lines(_FRAMING + rb"|connection:(?![ \t]*upgrade[ \t]*\r\n)")
 )  # fmt: skip
-_RESPONSE = re.compile(_lines(_FRAMING + rb"|connection:|upgrade:"))
-_RESPONSE_101 = re.compile(_lines(_FRAMING + rb"|connection:"))
+_RESPONSE: Final = re.compile(_lines(_FRAMING + rb"|connection:|upgrade:"))
+_RESPONSE_101: Final = re.compile(_lines(_FRAMING + rb"|connection:"))
 
 
 @dataclass(slots=True)

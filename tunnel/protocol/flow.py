@@ -23,6 +23,8 @@ passed on without a copy, a piece that waits may hold what it came with, some ti
 
 from __future__ import annotations
 
+from typing import Final
+
 from tunnel.protocol.errors import LocalMisuse
 from tunnel.protocol.memory import INITIAL_WINDOW_BYTES, MemoryBudget
 
@@ -35,14 +37,14 @@ __all__ = [
     "ReceiveWindow",
 ]
 
-MAX_STREAMS = 1024
-MAX_WINDOW_BYTES = 16 * 1024 * 1024  # 320 MB/s at a round trip of 50 ms
-MAX_GROWTH_BYTES = 64 * 1024 * 1024
+MAX_STREAMS: Final = 1024
+MAX_WINDOW_BYTES: Final = 16 * 1024 * 1024  # 320 MB/s at a round trip of 50 ms
+MAX_GROWTH_BYTES: Final = 64 * 1024 * 1024
 
-_MAX_STEP = 4
+_MAX_STEP: Final = 4
 """A window at its limit is a quarter of the next one: from 64 KiB to 16 MiB are four round trips."""
 
-_MIN_ROUND_TRIP_S = 0.001
+_MIN_ROUND_TRIP_S: Final = 0.001
 """Below this it is event loops and not the path that a round trip measures."""
 
 

@@ -45,20 +45,20 @@ __all__ = [
     "encode_frame",
 ]
 
-HEADER = Struct("!II")
-HEADER_BYTES = HEADER.size
+HEADER: Final = Struct("!II")
+HEADER_BYTES: Final = HEADER.size
 
-CONTROL_STREAM = 0
-MAX_STREAM_ID = 2**32 - 1
+CONTROL_STREAM: Final = 0
+MAX_STREAM_ID: Final = 2**32 - 1
 
-MAX_DATA_PAYLOAD_BYTES = 64 * 1024
+MAX_DATA_PAYLOAD_BYTES: Final = 64 * 1024
 """One DATA frame.  Small enough that a bulk transfer gives way to others often, large enough that the
 eight bytes of header and the Python around them vanish."""
 
-MAX_HEAD_PAYLOAD_BYTES = 128 * 1024
+MAX_HEAD_PAYLOAD_BYTES: Final = 128 * 1024
 """One OPEN or HEAD frame: twice the 64 KiB of header fields that the edge lets through."""
 
-MAX_CONTROL_PAYLOAD_BYTES = 16 * 1024
+MAX_CONTROL_PAYLOAD_BYTES: Final = 16 * 1024
 """Anything else.  A claim of a hundred names of 100 bytes fits."""
 
 
@@ -94,8 +94,8 @@ _LIMITS: dict[int, int] = dict.fromkeys(FrameType, MAX_CONTROL_PAYLOAD_BYTES)
 _LIMITS[OPEN] = _LIMITS[HEAD] = MAX_HEAD_PAYLOAD_BYTES
 _LIMITS[DATA] = MAX_DATA_PAYLOAD_BYTES
 
-_SHARED_BYTES = 16 * 1024
-_SHARED_PART = 4
+_SHARED_BYTES: Final = 16 * 1024
+_SHARED_PART: Final = 4
 """A piece of DATA is a view of the bytes that it came in from this size on, if it is a fourth of them; else a
 copy of its own, for it would keep all of them in memory while it waits."""
 

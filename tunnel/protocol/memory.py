@@ -10,19 +10,21 @@ reads on gives back what has become too much.
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = ["INITIAL_WINDOW_BYTES", "MIN_MEMORY_BYTES", "MemoryBudget"]
 
-INITIAL_WINDOW_BYTES = 64 * 1024
+INITIAL_WINDOW_BYTES: Final = 64 * 1024
 
-_STREAMS = 2048
+_STREAMS: Final = 2048
 """Streams for which there is room at once, each with its initial window.  Half of them, as many as one
 session opens, have it whatever the others do."""
 
-_MIN_INITIAL_WINDOW_BYTES = 4 * 1024
+_MIN_INITIAL_WINDOW_BYTES: Final = 4 * 1024
 
-MIN_MEMORY_BYTES = _STREAMS * _MIN_INITIAL_WINDOW_BYTES
+MIN_MEMORY_BYTES: Final = _STREAMS * _MIN_INITIAL_WINDOW_BYTES
 
-_SHARE = 4
+_SHARE: Final = 4
 
 
 class MemoryBudget:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from struct import Struct
-from typing import Protocol
+from typing import Final, Protocol
 
 from tunnel.protocol.errors import CloseCode, LocalMisuse, ProtocolViolation, ResetCode
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS, GrowthBudget, ReceiveWindow
@@ -49,31 +49,31 @@ __all__ = [
     "SessionState",
 ]
 
-PING_INTERVAL_S = 5.0
-HANDSHAKE_TIMEOUT_S = 10.0
+PING_INTERVAL_S: Final = 5.0
+HANDSHAKE_TIMEOUT_S: Final = 10.0
 
-_DIRECT_SEND_BYTES = 64 * 1024
+_DIRECT_SEND_BYTES: Final = 64 * 1024
 """While less than this waits to be fetched, streams' frames go out at once; above it they take turns."""
 
-_MAX_BACKLOG_BYTES = 8 * 1024 * 1024
+_MAX_BACKLOG_BYTES: Final = 8 * 1024 * 1024
 """While more than this waits to be fetched no stream is opened or taken: credit does not count heads, and
 visitors that come and go would fill the memory of a side whose link is slow."""
 
-_MAX_PONGS_WAITING = 1000
+_MAX_PONGS_WAITING: Final = 1000
 """A peer that makes us answer and never reads is cut off here."""
 
-_MAX_DETAIL_BYTES = 200
+_MAX_DETAIL_BYTES: Final = 200
 
-_CODE = Struct("!H")
-_CREDIT = Struct("!I")
-_PING = Struct("!Q")
-_HEALTH = Struct("!HB")
-_DRAIN_MARK = b"\xff" * _PING.size  # no clock says so: which PING came right behind our GOAWAY
-_HALF_SPACE = 2**31
+_CODE: Final = Struct("!H")
+_CREDIT: Final = Struct("!I")
+_PING: Final = Struct("!Q")
+_HEALTH: Final = Struct("!HB")
+_DRAIN_MARK: Final = b"\xff" * _PING.size  # no clock says so: which PING came right behind our GOAWAY
+_HALF_SPACE: Final = 2**31
 
 # A number that is unknown here, or that never travels, says only that something went wrong over there.
-_RESET_CODES = {code.value: code for code in ResetCode if code is not ResetCode.LINK_LOST}
-_CLOSE_CODES = {code.value: code for code in CloseCode if code is not CloseCode.CONNECTION_LOST}
+_RESET_CODES: Final = {code.value: code for code in ResetCode if code is not ResetCode.LINK_LOST}
+_CLOSE_CODES: Final = {code.value: code for code in CloseCode if code is not CloseCode.CONNECTION_LOST}
 
 
 OnHealth = Callable[[int, bool, str], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from tunnel.protocol.errors import LocalMisuse, ResetCode
 from tunnel.protocol.flow import ReceiveWindow
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["QUEUE_HIGH_BYTES", "Stream", "StreamSink"]
 
-QUEUE_HIGH_BYTES = 64 * 1024
+QUEUE_HIGH_BYTES: Final = 64 * 1024
 """Above this a stream asks its source to pause: one frame is ready for when its turn comes."""
 
-_MERGED_BYTES = 4096
+_MERGED_BYTES: Final = 4096
 """Pieces up to this are joined while they wait: each costs 200 bytes beside its own, so that a source which
 dribbles towards a far side that stopped would hold 13 MB in a queue of 64 KiB."""
 
@@ -46,7 +46,7 @@ class StreamSink(Protocol):
         """After ``send_data`` returned False: there is room again.  Not called once our END is due."""
 
 
-_NOBODY = cast(StreamSink, None)
+_NOBODY: Final = cast(StreamSink, None)
 """Told of nothing: a stream that is over and its owner would keep each other in memory for the collector."""
 
 

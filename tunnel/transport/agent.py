@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from tunnel.http.body import LAST_CHUNK, encode_chunk
 from tunnel.http.errors import BadMessage
@@ -22,9 +22,9 @@ __all__ = ["AgentExchange", "AgentExchanges", "Answering"]
 _log = logging.getLogger(__name__)
 
 # RFC 9110, section 8.6: a request with one of these and no content says so, or services wait for it.
-_METHODS_WITH_CONTENT = (b"POST", b"PUT", b"PATCH")
+_METHODS_WITH_CONTENT: Final = (b"POST", b"PUT", b"PATCH")
 
-_TICK_S = 0.25
+_TICK_S: Final = 0.25
 
 
 class Answering(Protocol):

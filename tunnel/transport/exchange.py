@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tunnel.http.body import LAST_CHUNK, encode_chunk
 from tunnel.http.error_pages import FAULTS, Fault, reason_phrase
@@ -23,9 +23,9 @@ __all__ = ["VisitorExchange"]
 
 _log = logging.getLogger(__name__)
 
-MAX_INTERIM_RESPONSES = 8
+MAX_INTERIM_RESPONSES: Final = 8
 
-_FAULTS = {
+_FAULTS: Final = {
     ResetCode.UPSTREAM_REFUSED: FAULTS["upstream-refused"],
     ResetCode.UPSTREAM_TIMEOUT: FAULTS["upstream-timeout"],
     ResetCode.UPSTREAM_CLOSED: FAULTS["upstream-closed"],
@@ -235,6 +235,6 @@ def _status_line(status: int) -> bytes:
     return line or b"HTTP/1.1 %d %b\r\n" % (status, reason_phrase(status))
 
 
-_STATUS_LINES = {
+_STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, reason_phrase(status)) for status in range(100, 600)
 }

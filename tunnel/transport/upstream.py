@@ -13,7 +13,7 @@ import select
 import ssl
 import sys
 from collections import deque
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from tunnel.config import Upstream
 from tunnel.http.body import BodyReader, ChunkedBody, LengthBody, UntilCloseBody
@@ -26,16 +26,16 @@ __all__ = ["ResponseReceiver", "UpstreamConnection", "UpstreamPool"]
 
 _log = logging.getLogger(__name__)
 
-MAX_IDLE_CONNECTIONS = 256
+MAX_IDLE_CONNECTIONS: Final = 256
 
-MAX_IDLE_S = 1.5
+MAX_IDLE_S: Final = 1.5
 """How long a connection rests before it is dropped.  The shortest keep-alive time among common servers
 is gunicorn's 2 s; staying under it leaves them no moment to close while a request is on its way."""
 
-_START = b"HTTP/1."
+_START: Final = b"HTTP/1."
 
-MAX_RESPONSE_HEAD_BYTES = 64 * 1024
-MAX_INTERIM_RESPONSES = 8  # 1xx answers before the final one
+MAX_RESPONSE_HEAD_BYTES: Final = 64 * 1024
+MAX_INTERIM_RESPONSES: Final = 8  # 1xx answers before the final one
 
 
 class ResponseReceiver(Protocol):

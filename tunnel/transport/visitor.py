@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum, auto
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from tunnel.http.body import BodyReader, ChunkedBody, LengthBody
 from tunnel.http.error_pages import FAULTS, Fault, error_answer
@@ -37,16 +37,16 @@ __all__ = ["Edge", "FrontDesk", "OnOwnAnswer", "OnRequest", "VisitorConnection"]
 
 _log = logging.getLogger(__name__)
 
-_RESERVED_PREFIX = CONTROL_PATH[: CONTROL_PATH.rindex("/") + 1].encode()
-_CONTROL_REQUEST = b"GET " + CONTROL_PATH.encode()
+_RESERVED_PREFIX: Final = CONTROL_PATH[: CONTROL_PATH.rindex("/") + 1].encode()
+_CONTROL_REQUEST: Final = b"GET " + CONTROL_PATH.encode()
 
-_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 
-_MAX_DRAINED_BYTES = 64 * 1024
+_MAX_DRAINED_BYTES: Final = 64 * 1024
 """Content of a request that was answered with a fault: up to this it is read and dropped, so that the
 connection can go on; above it the connection is closed."""
 
-_MAX_UNFLUSHED = 64  # writes put together in one turn of the event loop, where more requests wait
+_MAX_UNFLUSHED: Final = 64  # writes put together in one turn of the event loop, where more requests wait
 
 
 OnRequest = Callable[[Session, RequestHead, int, float], None]
