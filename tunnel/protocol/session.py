@@ -188,7 +188,7 @@ class Session:
         try:
             for kind, stream_id, payload in self._decoder.receive_data(data):
                 if self.state is not _UP:
-                    self._receive_early(kind, payload, now)
+                    self._receive_early(kind, bytes(payload), now)
                 elif stream_id == CONTROL_STREAM:
                     self._receive_control(kind, payload, now)
                 elif (stream := streams.get(stream_id)) is None:
@@ -420,7 +420,7 @@ class Session:
         else:
             self._finish(code, detail)
 
-    def _receive_for_no_stream(self, kind: int, stream_id: int, payload: bytes, now: float) -> None:
+    def _receive_for_no_stream(self, kind: int, stream_id: int, payload: Payload, now: float) -> None:
         # Serial number arithmetic (RFC 1982), since ids start again after 2^32 streams.
         is_new = 0 < (stream_id - self._newest_id) & MAX_STREAM_ID < _HALF_SPACE
         if kind != OPEN and (not is_new or self._ids_came_round):
@@ -440,7 +440,7 @@ class Session:
         elif self._out_bytes > _MAX_BACKLOG_BYTES:
             stream.reset(ResetCode.REFUSED_STREAM, "the link is far behind")
         else:
-            sink = self._handler.stream_opened(stream, payload)
+            sink = self._handler.stream_opened(stream, bytes(payload))
             if stream.state is not CLOSED:
                 stream.attach(sink)
 
