@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import sys
 
 __all__ = ["tune_process"]
@@ -16,15 +15,9 @@ _TRIM_THRESHOLD_BYTES = 16 << 20
 """By itself glibc gives each buffer of a transfer back to the kernel and asks for it again: 1.36 million
 page faults a GiB.  So much may stay in the heap for the next buffer."""
 
-_YOUNG_OBJECTS = 50_000
-"""Requests leave no cycles behind, so that there is little to find: looking for it every 700 objects, which
-is Python's own setting, costs more than it frees."""
-
 
 def tune_process() -> None:
     """Make memory cheap for a program that moves many buffers and runs for long; to be called once."""
-    gc.freeze()  # what was imported stays: no collection needs to look at it
-    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
     if sys.platform != "linux":
         return
     try:
