@@ -133,5 +133,6 @@ def test_a_browser_sorts_the_listing_both_ways_and_runs_no_script(
         assert browser.find_elements(By.TAG_NAME, "script") == []
         browser.find_element(By.LINK_TEXT, "fotos/").click()
         assert "La carpeta está vacía." in browser.page_source
-        errors = [entry for entry in browser.get_log("browser") if "favicon" not in entry["message"]]
-        assert errors == []
+        messages = [entry["message"] for entry in browser.get_log("browser")]
+        # A browser looks for an icon by itself, and begins with a page of its own.
+        assert [text for text in messages if "favicon" not in text and not text.startswith("chrome:")] == []

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["tunnel"], enable_loader_override=False
     from tunnel.http.head import find_head_end, parse_request_head, parse_response_head
     from tunnel.http.wire import decode_head, decode_open, encode_head, encode_open
     from tunnel.protocol.errors import ProtocolViolation
-    from tunnel.protocol.frames import HEADER_BYTES, MAX_HEAD_PAYLOAD_BYTES, Frame, FrameDecoder
+    from tunnel.protocol.frames import DATA, HEADER_BYTES, MAX_HEAD_PAYLOAD_BYTES, Frame, FrameDecoder
     from tunnel.protocol.session import Role, Session, SessionState
 
 from tests.tunnel.protocol.kit import EVERYTHING, START_S, Pair, open_session
@@ -36,13 +36,19 @@ def _pieces(data: bytes) -> list[bytes]:
 
 
 def frames(data: bytes) -> None:
-    """The frame decoder reads the same however its input is cut, and keeps no more than one frame."""
+    """The frame decoder reads the same however its input is cut, and keeps no more than one frame.
+
+    DATA comes out as its bytes come in: what counts is what there is of it, one piece after the other.
+    """
 
     def read(pieces: list[bytes]) -> tuple[list[Frame], str]:
         decoder, found = FrameDecoder(), list[Frame]()
         try:
             for piece in pieces:
-                found += decoder.receive_data(piece)
+                for kind, stream_id, payload in decoder.receive_data(piece):
+                    if found and kind == DATA and payload and found[-1][:2] == (kind, stream_id):
+                        payload = found.pop()[2] + bytes(payload)
+                    found.append((kind, stream_id, bytes(payload)))
                 assert decoder.buffered_bytes <= HEADER_BYTES + MAX_HEAD_PAYLOAD_BYTES
         except ProtocolViolation as violation:
             return found, str(violation)

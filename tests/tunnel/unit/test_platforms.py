@@ -28,4 +28,6 @@ def test_nothing_that_another_system_lacks_is_within_reach(platform: str, tmp_pa
     )
     assert re.search(r"\d{3,} source files", done.stdout), done.stdout + done.stderr
     found = [line for line in done.stdout.replace("\\", "/").splitlines() if ": error:" in line]
-    assert [line for line in found if not line.startswith(ELSEWHERE)] == []
+    # What stands behind a question for the platform is unreachable on another, which is what it is for.
+    wrong = [line for line in found if not line.endswith("[unreachable]")]
+    assert [line for line in wrong if not line.startswith(ELSEWHERE)] == []
