@@ -170,8 +170,8 @@ def _start(
     command: list[str], extra_environment: dict[str, str] | None, out: BinaryIO | None = None
 ) -> subprocess.Popen[bytes]:
     environment = venv_environment() | (extra_environment or {})
-    streams = {} if out is None else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
-    return subprocess.Popen(command, env=environment, cwd=ROOT, **streams)
+    stdin = None if out is None else subprocess.DEVNULL
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdin=stdin, stdout=out, stderr=out)
 
 
 def _wait_through_interrupts(*children: subprocess.Popen[bytes]) -> int:
