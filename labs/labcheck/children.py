@@ -24,6 +24,7 @@ STOP_TIMEOUT_S = 12.0
 KEPT_LINES = 200
 # A wait is cut into pieces of this length, so that on Windows, too, Ctrl-C is noticed soon.
 WAIT_SLICE_S = 0.5
+DEATH_SLICE_S = 0.02
 
 Found = TypeVar("Found")
 
@@ -187,9 +188,18 @@ class Children:
         child.wait_stopped()
         self._children.remove(child)
 
-    def dead(self) -> Child | None:
-        """Return a process that ended though nobody asked it to, if there is one."""
-        return next((child for child in self._children if child.has_died()), None)
+    def dead(self, within_s: float = 0.0) -> Child | None:
+        """Return a process that ended though nobody asked it to, if there is one.
+
+        One that is being killed closes its sockets before the system tells of its end: who has seen the
+        former waits ``within_s`` for the latter.
+        """
+        deadline = time.monotonic() + within_s
+        while True:
+            found = next((child for child in self._children if child.has_died()), None)
+            if found is not None or time.monotonic() >= deadline:
+                return found
+            time.sleep(DEATH_SLICE_S)
 
     def wait_for_a_death(self) -> None:
         """Return after a while in which every process stayed alive.

@@ -234,7 +234,7 @@ class Demonstration:
             return True
         self._console.failed("Este paso falló", INDENT)
         explain(self._console, outcome.fault, INDENT + "  ")
-        if (child := self._children.dead()) is not None:
+        if (child := self._children.dead(within_s=1.0)) is not None:
             self._console.say(f"{INDENT}  {ChildError(child, child.obituary())}")
         return False
 
