@@ -28,8 +28,12 @@ class CompiledDataPath(BuildHookInterface[Any]):
         if version == "editable":
             return
         self._folder = tempfile.mkdtemp(prefix="tunelab-mypyc-")
-        with chdir(self.root):  # modules are named by their path from here
-            made = compile_modules(self.config["modules"], Path(self._folder))
+        try:
+            with chdir(self.root):  # modules are named by their path from here
+                made = compile_modules(self.config["modules"], Path(self._folder))
+        except BaseException:
+            shutil.rmtree(self._folder)  # or it stays: nobody calls finalize then
+            raise
         build_data["pure_python"] = False
         build_data["infer_tag"] = True  # of the Python and the machine that compiled
         build_data["force_include"].update({str(path): name for path, name in made.items()})
@@ -46,10 +50,14 @@ def compile_modules(sources: list[str], folder: Path) -> dict[Path, str]:
     Returns:
         What was made, in ``folder``, with its place in the wheel: the library, and for each module a small
         one that Python finds under the module's name.
+
+    Raises:
+        RuntimeError: the compiler is missing or fails; says so in Spanish.
     """
     # Here and not above: they are there only where something is compiled, and setuptools comes first.
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
+    from setuptools.errors import CCompilerError
 
     from mypyc.build import mypycify  # isort: skip
 
@@ -66,6 +74,12 @@ def compile_modules(sources: list[str], folder: Path) -> dict[Path, str]:
     command.build_lib = str(folder / "lib")
     command.build_temp = str(folder / "objects")
     command.ensure_finalized()
-    command.run()
+    try:
+        command.run()
+    except CCompilerError as error:
+        raise RuntimeError(
+            f"no se pudo compilar ({error}). Faltan un compilador de C o las cabeceras de este Python: en "
+            "Debian, sudo apt install gcc python3-dev. Sin HATCH_BUILD_HOOKS_ENABLE=1 no se compila nada."
+        ) from error
     made = [path for path in (folder / "lib").rglob("*") if path.is_file()]
     return {path: path.relative_to(folder / "lib").as_posix() for path in made}

@@ -24,6 +24,7 @@ STOP_TIMEOUT_S = 12.0
 KEPT_LINES = 200
 # A wait is cut into pieces of this length, so that on Windows, too, Ctrl-C is noticed soon.
 WAIT_SLICE_S = 0.5
+# Between two looks at whether a process that is dying has ended.
 DEATH_SLICE_S = 0.02
 
 Found = TypeVar("Found")

@@ -101,9 +101,8 @@ class _State(Enum):
     LINGER = auto()  # answered early: dropping what still comes, so that the answer is seen
 
 
-_HEAD, _GATE, _CONTENT, _ANSWER, _RAW, _LINGER = (
-    _State  # names, for the hot path (see tunnel.protocol.frames)
-)
+# Names, for the hot path (see tunnel.protocol.frames).
+_HEAD, _GATE, _CONTENT, _ANSWER, _RAW, _LINGER = _State
 
 
 class VisitorConnection(asyncio.Protocol):

@@ -114,3 +114,13 @@ def test_without_the_variable_nothing_is_compiled(folder: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         assert not [name for name in archive.namelist() if name.endswith(".so") or "hatch_build" in name]
+
+
+def test_without_a_compiler_it_is_said_what_is_missing_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "/there/is/no/compiler")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"no se pudo compilar .*sudo apt install gcc python3-dev"):
+        build_wheel(tmp_path / "wheel")
+    assert list(tmp_path.glob("tunelab-mypyc-*")) == []

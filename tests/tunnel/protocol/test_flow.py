@@ -302,6 +302,16 @@ def test_no_data_sends_no_frame(role: Role) -> None:
 # ── who is told to go on ─────────────────────────────────────────────────────────────────────────
 
 
+def test_a_source_is_not_paused_while_all_that_it_sent_leaves_with_the_next_batch() -> None:
+    pair = Pair(hello=make_hello(initial_window=4 * QUEUE_HIGH_BYTES))
+    first, *_ = pair.open_stream()
+    second, *_ = pair.open_stream()
+    assert first.send_data(b"x" * 3 * QUEUE_HIGH_BYTES) is True  # there is credit, and nobody before it
+    assert second.send_data(b"y" * 3 * QUEUE_HIGH_BYTES) is False  # the first one's frames are
+    pair.flush()
+    assert first.send_data(b"x" * 2 * QUEUE_HIGH_BYTES) is False  # nobody is, but there is no credit for all
+
+
 @every_role
 def test_a_source_is_told_to_pause_above_the_mark_and_to_go_on_at_half_of_it(role: Role) -> None:
     session, handler = open_session(role)
