@@ -18,6 +18,7 @@ from tunnel.protocol.errors import CloseCode, ResetCode
 from tunnel.protocol.flow import INITIAL_WINDOW_BYTES, MAX_STREAMS
 from tunnel.protocol.frames import FrameDecoder, FrameType
 from tunnel.protocol.handshake import AgentHandshake, ExitNodeHandshake
+from tunnel.protocol.memory import MemoryBudget
 from tunnel.protocol.messages import Claim, Grant, Hello, Refusal
 from tunnel.protocol.session import Role, Session, SessionState
 from tunnel.protocol.stream import Stream, StreamSink
@@ -189,6 +190,7 @@ class Pair:
         grant: Grant | None = None,
         claim: Claim | None = None,
         handshake: bool = True,
+        memory: MemoryBudget | None = None,
     ) -> None:
         self.now = START_S
         self.agent_handler = Handler()
@@ -197,12 +199,15 @@ class Pair:
         self.agent_handshake = AgentHandshake(
             agent_token, hello or make_hello(), claim or Claim(("todo.example",))
         )
-        self.agent = Session(self.agent_handshake, self.agent_handler, self.agent_handler.output, self.now)
+        self.agent = Session(
+            self.agent_handshake, self.agent_handler, self.agent_handler.output, self.now, memory=memory
+        )
         self.exit_node = Session(
             ExitNodeHandshake(find_token, authorize or (lambda hello, claim: granted), EXIT_NODE_NONCE),
             self.exit_node_handler,
             self.exit_node_handler.output,
             self.now,
+            memory=memory,
         )
         self.to_exit_node: list[tuple[FrameType, int, bytes]] = []
         self.to_agent: list[tuple[FrameType, int, bytes]] = []

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tunnel.protocol.kit import START_S, Sink, code, examples, frame, open_session, open_stream, sent_by
+from tests.tunnel.protocol.kit import (
+    START_S,
+    Pair,
+    Sink,
+    code,
+    examples,
+    frame,
+    open_session,
+    open_stream,
+    sent_by,
+)
 from tunnel.protocol.errors import ResetCode
 from tunnel.protocol.flow import MAX_WINDOW_BYTES, GrowthBudget, ReceiveWindow
 from tunnel.protocol.frames import FrameType
@@ -134,3 +144,18 @@ def test_a_stream_for_which_there_is_no_memory_is_refused(role: Role) -> None:
     memory.give_back(taken)
     stream.reset(ResetCode.CANCELLED)
     assert memory.free_bytes == memory.limit_bytes
+
+
+@pytest.mark.parametrize(
+    ("memory", "kind"), [(None, memoryview), (MemoryBudget(128 * MIB), bytes)], ids=["unbounded", "bounded"]
+)
+def test_content_holds_what_it_came_with_only_where_memory_has_no_bound(
+    memory: MemoryBudget | None, kind: type
+) -> None:
+    pair = Pair(memory=memory)
+    asking, _, _, answering = pair.open_stream()
+    seen: list[type] = []
+    answering.on_data = lambda data: seen.append(type(data))
+    asking.send_data(b"x" * 32 * KIB)
+    pair.flush()
+    assert seen == [kind]

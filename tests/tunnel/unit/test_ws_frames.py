@@ -143,3 +143,12 @@ def test_more_than_a_message_may_hold_leaves_in_several() -> None:
 def test_no_two_messages_are_masked_alike() -> None:
     first, second = (b"".join(encode_binary([b"igual"], True, LIMIT)) for _ in range(2))
     assert first != second
+
+
+def test_a_large_piece_is_not_copied_and_a_small_one_holds_nothing_but_itself() -> None:
+    data = Frame(Opcode.BINARY, payload(40_000)).serialize(mask=False)
+    data += Frame(Opcode.BINARY, payload(300)).serialize(mask=False)
+    large, small = (piece for _, piece in FrameCutter(False, LIMIT).cut(data))
+    assert isinstance(large, memoryview)
+    assert large.obj is data
+    assert isinstance(small, bytes)
