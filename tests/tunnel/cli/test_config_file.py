@@ -220,3 +220,11 @@ def test_a_file_that_cannot_be_read_is_told(folder: Path, run: Run) -> None:
 def test_a_file_with_a_byte_order_mark_is_read(folder: Path) -> None:
     (folder / "options.toml").write_text("port = 9000", encoding="utf-8-sig")
     assert build_parser().parse_command(["server", "--config", "../options.toml"]).port == 9000
+
+
+def test_a_command_without_the_option_reads_no_file(folder: Path, run: Run) -> None:
+    (folder / "options.toml").write_text("this is no TOML")
+    refused = run("token", "--config", "../options.toml")
+    assert refused.code == 2
+    assert "--config" in refused.err
+    assert "TOML" not in refused.err
